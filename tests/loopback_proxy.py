@@ -5,6 +5,8 @@ import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from tests.services import close_with_clients
+
 
 class Proxy:
     """Forwards to a port of the loopback address.
@@ -36,7 +38,7 @@ class Proxy:
         try:
             yield int(server.sockets[0].getsockname()[1])
         finally:
-            server.close()
+            await close_with_clients(server)
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection("127.0.0.1", self.target)

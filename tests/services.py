@@ -1,5 +1,6 @@
 """Servers that the tests start themselves, on the loopback address."""
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -14,6 +15,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 LIMIT = 100.0
+
+
+async def close_with_clients(server: asyncio.AbstractServer) -> None:
+    """Close a server, and at once the connections of clients that have not left.
+
+    A connection that is left to the end of the loop is a leak of whichever test runs next.
+    """
+    server.close()
+    if sys.version_info >= (3, 13):
+        server.abort_clients()
+    # What was aborted is closed by the loop.
+    await asyncio.sleep(0)
+
+
 SOAK_SECONDS = int(os.environ.get("SOAK_SECONDS", "600"))
 """How long a test with the marker `soak` lasts."""
 

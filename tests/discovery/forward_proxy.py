@@ -6,6 +6,8 @@ import contextlib
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
+from tests.services import close_with_clients
+
 HEAD_END = b"\r\n\r\n"
 
 
@@ -31,7 +33,7 @@ class ForwardProxy:
         try:
             yield f"http://{self.user + '@' if self.user else ''}127.0.0.1:{port}"
         finally:
-            server.close()
+            await close_with_clients(server)
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import orjson
 
 from tests.runtime.servers import chunk
+from tests.services import close_with_clients
 
 Connection: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Fault: TypeAlias = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -36,7 +37,7 @@ class FaultyServer:
         try:
             yield f"http://127.0.0.1:{port}"
         finally:
-            server.close()
+            await close_with_clients(server)
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -10,6 +10,8 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from tests.services import close_with_clients
+
 
 @asynccontextmanager
 async def serving(
@@ -32,12 +34,14 @@ async def serving(
         context.load_cert_chain(*tls)
     site = web.TCPSite(runner, "127.0.0.1", port, ssl_context=context)
     await site.start()
-    assert site._server
-    port = site._server.sockets[0].getsockname()[1]  # type: ignore[attr-defined] # asyncio's server
+    server = site._server
+    assert server
+    port = server.sockets[0].getsockname()[1]  # type: ignore[attr-defined] # asyncio's server
     try:
         yield f"http{'s' if tls else ''}://127.0.0.1:{port}"
     finally:
         await runner.cleanup()
+        await close_with_clients(server)
 
 
 def chunk(

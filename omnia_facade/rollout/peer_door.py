@@ -54,13 +54,52 @@ class PeerDoorContext(Struct, frozen=True):
     tasks: "set[asyncio.Task[None]]" = field(default_factory=set)
 
 
-class PeerConnection(asyncio.Protocol):
+class _Side(asyncio.Protocol):
+    """One end of a joined pair: what it receives is written to the other one."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that this end has not taken."""
+        return 0 if self._transport is None else self._transport.get_write_buffer_size()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(HIGH_WATER)
+
+    def eof_received(self) -> bool:
+        return False
+
+    def write(self, data: bytes) -> None:
+        """Send what the other end has sent."""
+        if self._transport is not None and data:
+            self._transport.write(data)
+
+    def close(self) -> None:
+        """Send the rest, and close."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def pause_reading(self) -> None:
+        """Read nothing while the other end takes nothing."""
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read again."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+
+class PeerConnection(_Side):
     """A connection to the door: first its line, then the bytes of the runtime."""
 
     def __init__(self, context: PeerDoorContext) -> None:
+        super().__init__()
         self._context = context
         self._received = bytearray()
-        self._transport: asyncio.Transport | None = None
         self._runtime: _RuntimeSide | None = None
         self._deciding = False
         self._timer: asyncio.TimerHandle | None = None
@@ -68,14 +107,12 @@ class PeerConnection(asyncio.Protocol):
     @property
     def held(self) -> int:
         """Bytes that are received and not sent on."""
-        sent = 0 if self._transport is None else self._transport.get_write_buffer_size()
-        behind = 0 if self._runtime is None else self._runtime.held
-        return len(self._received) + sent + behind
+        behind = 0 if self._runtime is None else self._runtime.unsent
+        return len(self._received) + self.unsent + behind
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-        self._transport.set_write_buffer_limits(HIGH_WATER)
-        made = self._transport.get_extra_info("socket")
+        super().connection_made(transport)
+        made = transport.get_extra_info("socket")
         if made is not None:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         if len(self._context.pending) >= MAX_PENDING:
@@ -107,9 +144,6 @@ class PeerConnection(asyncio.Protocol):
             del self._received[: len(line) + 1]
             self._join()
 
-    def eof_received(self) -> bool:
-        return False
-
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the base class's
         self._transport = None
         self._leave()
@@ -131,26 +165,6 @@ class PeerConnection(asyncio.Protocol):
         self._received.clear()
         if self._transport is not None:
             self._transport.abort()
-
-    def write(self, data: bytes) -> None:
-        """Send what the runtime has sent."""
-        if self._transport is not None:
-            self._transport.write(data)
-
-    def close(self) -> None:
-        """Send the rest, and close."""
-        if self._transport is not None:
-            self._transport.close()
-
-    def pause_reading(self) -> None:
-        """Read nothing while the runtime does not."""
-        if self._transport is not None:
-            self._transport.pause_reading()
-
-    def resume_reading(self) -> None:
-        """Read again."""
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.resume_reading()
 
     def _join(self) -> None:
         context = self._context
@@ -194,27 +208,15 @@ class PeerConnection(asyncio.Protocol):
             self._timer = None
 
 
-class _RuntimeSide(asyncio.Protocol):
+class _RuntimeSide(_Side):
     """The connection to the runtime."""
 
     def __init__(self, peer: PeerConnection) -> None:
+        super().__init__()
         self._peer = peer
-        self._transport: asyncio.Transport | None = None
-
-    @property
-    def held(self) -> int:
-        """Bytes that the runtime has not read."""
-        return 0 if self._transport is None else self._transport.get_write_buffer_size()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-        self._transport.set_write_buffer_limits(HIGH_WATER)
 
     def data_received(self, data: bytes) -> None:
         self._peer.write(data)
-
-    def eof_received(self) -> bool:
-        return False
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the base class's
         self._transport = None
@@ -225,23 +227,3 @@ class _RuntimeSide(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._peer.resume_reading()
-
-    def write(self, data: bytes) -> None:
-        """Send what the facade has sent."""
-        if self._transport is not None and data:
-            self._transport.write(data)
-
-    def close(self) -> None:
-        """Send the rest, and close."""
-        if self._transport is not None:
-            self._transport.close()
-
-    def pause_reading(self) -> None:
-        """Read nothing while the facade does not."""
-        if self._transport is not None:
-            self._transport.pause_reading()
-
-    def resume_reading(self) -> None:
-        """Read again."""
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.resume_reading()

@@ -34,9 +34,11 @@ export class ToolCall {
   state: CallState;
   answer: { title: "Result" | "Error"; value: unknown } | null = null;
 
+  // `send` sends frames to the server; `answered` is called when the user has answered a client tool.
   constructor(
     readonly body: ToolCallBody,
     private readonly send: (frame: object) => void,
+    private readonly answered: () => void,
   ) {
     this.state = body.execution === "client" ? "asked" : "running";
     if (this.state === "asked") send({ type: "tool_call_ack", tool_call_ack: { call_id: body.id } });
@@ -52,11 +54,13 @@ export class ToolCall {
   resolve(value: unknown): void {
     this.send({ type: "tool_result", tool_result: { call_id: this.body.id, result: value } });
     this.result({ result: value });
+    this.answered();
   }
 
   reject(reason: string): void {
     this.send({ type: "tool_call_nack", tool_call_nack: { call_id: this.body.id, reason } });
     this.result({ error: reason });
+    this.answered();
   }
 
   // The turn has ended: an answer is no longer accepted.
@@ -156,11 +160,7 @@ export class Turn extends Changes {
     this.#arrived();
     this.waitingSince = null;
     this.#settle();
-    const call = new ToolCall(body, (frame) => {
-      send(frame);
-      if ("tool_call_ack" in frame) return;
-      this.#answered(call);
-    });
+    const call = new ToolCall(body, send, () => this.#answered(call));
     this.#calls.set(body.id, call);
     this.parts.push(call);
     const step: Step = { kind: "tool", name: body.name, began: this.#now, ended: null, failed: false };
@@ -224,7 +224,7 @@ export class Turn extends Changes {
       }
       for (const body of message.tool_calls ?? []) {
         // Nobody waits for an answer to a call of the past.
-        const call = new ToolCall({ ...body, execution: "server" }, () => {});
+        const call = new ToolCall({ ...body, execution: "server" }, () => {}, () => {});
         this.#calls.set(body.id, call);
         this.parts.push(call);
       }
@@ -257,14 +257,12 @@ export class Turn extends Changes {
   #answered(call: ToolCall): void {
     const step = this.#open.get(call.body.id);
     this.#open.delete(call.body.id);
-    queueMicrotask(() => {
-      if (step) [step.ended, step.failed] = [this.#now, call.state === "failed"];
-      if (this.#open.size === 0 && this.state === "running") {
-        this.waitingSince = performance.now();
-        this.#model();
-      }
-      this.changed();
-    });
+    if (step) [step.ended, step.failed] = [this.#now, call.state === "failed"];
+    if (this.#open.size === 0 && this.state === "running") {
+      this.waitingSince = performance.now();
+      this.#model();
+    }
+    this.changed();
   }
 
   #show(files: Shown[]): void {

@@ -3,7 +3,6 @@
 import { build, parsed } from "./nodes";
 
 export class Answer {
-  #text = "";
   // Where the last block begins, and how many nodes are before it.
   #begins = 0;
   #kept = 0;
@@ -12,7 +11,6 @@ export class Answer {
 
   // Shows the text so far; it begins with the text of the call before.
   draw(text: string): void {
-    this.#text = text;
     const rest = text.slice(this.#begins);
     const tokens = parsed(rest);
     while (this.root.childNodes.length > this.#kept) this.root.lastChild!.remove();
@@ -30,10 +28,5 @@ export class Answer {
   end(text: string): void {
     this.root.replaceChildren();
     build(parsed(text), this.root);
-    this.#text = text;
-  }
-
-  get text(): string {
-    return this.#text;
   }
 }

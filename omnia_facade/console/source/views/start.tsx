@@ -6,7 +6,6 @@ import { Arrow } from "../parts/icons";
 export interface Description {
   title?: string;
   examples?: string[];
-  model?: string;
 }
 
 export function Start({

@@ -113,6 +113,12 @@ async def test_the_page_is_sent_compressed_to_who_accepts_that(mode: Mode, tmp_p
                 assert await answer.read() == (page.compressed if coding else page.body)
 
 
+@pytest.mark.covers(
+    "websocket.md#agent-described",
+    "websocket.md#agent-unauthorized",
+    "websocket.md#agent-without-console",
+    "websocket.md#agent-method",
+)
 async def test_an_agent_says_what_it_is_for_to_who_may_talk_to_it() -> None:
     described: dict[str, Any] = {
         "agent_description": "Answers questions.",
@@ -120,8 +126,9 @@ async def test_an_agent_says_what_it_is_for_to_who_may_talk_to_it() -> None:
     }
     async with running(handler_mode=Handler.ECHO, console=True, **described) as facade:
         status, headers, body = await fetch(f"{facade.http}/api/agent")
-        posted, _, _ = await fetch(f"{facade.http}/api/agent", "POST")
+        posted, _, refusal = await fetch(f"{facade.http}/api/agent", "POST")
     assert (status, posted) == (200, 405)
+    assert orjson.loads(refusal)["error"] == "method_not_allowed"
     assert headers["Cache-Control"] == "no-store"
     assert orjson.loads(body) == {
         "name": "agent",
@@ -135,11 +142,11 @@ async def test_an_agent_says_what_it_is_for_to_who_may_talk_to_it() -> None:
         handler_mode=Handler.ECHO, console=True, allow_unauthenticated=False, **described
     ) as facade:
         status, _, body = await fetch(f"{facade.http}/api/agent")
-    assert status == 401
+    assert (status, orjson.loads(body)["error"]) == (401, "unauthorized")
     assert "Answers" not in body
     async with running(handler_mode=Handler.ECHO, **described) as facade:
         status, _, body = await fetch(f"{facade.http}/api/agent")
-    assert status == 404
+    assert (status, orjson.loads(body)["error"]) == (404, "not_found")
 
 
 async def test_websockets_and_their_query_are_no_page() -> None:

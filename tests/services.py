@@ -63,11 +63,18 @@ def _ports() -> Iterator[int]:
 
 
 _PORTS = _ports()
+# Browsers open no page at these ("bad port" of the Fetch standard), of those above 1023.
+_BAD_PORTS = frozenset(
+    {1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, *range(6665, 6670)}
+    | {6679, 6697, 10080}
+)
 
 
 def free_port() -> int:
-    """Return a port of the loopback address that nothing listens on."""
+    """Return a port of the loopback address that nothing listens on, and that a browser opens."""
     for port in _PORTS:
+        if port in _BAD_PORTS:
+            continue
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

@@ -71,8 +71,9 @@ def test_the_list_opens_over_the_page_where_there_is_no_room(tab: Tab, kept: Ser
     opened(tab, kept)
     tab.say("hello")
     answered(tab)
-    tall = "document.getElementById('rail').clientHeight >= document.getElementById('log').clientHeight"
-    assert tab.value(tall)
+    height = "document.getElementById({!r}).clientHeight"
+    rail, log = (tab.value(height.format(each)) for each in ("rail", "log"))
+    assert rail >= log
     tab.narrow(375)
     assert not tab.value("document.getElementById('rail').checkVisibility()")
     tab.click(".open-rail")

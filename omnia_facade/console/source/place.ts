@@ -7,6 +7,9 @@ export interface AgentName {
   name: string;
 }
 
+export const isSame = (one: AgentName, other: AgentName): boolean =>
+  one.namespace === other.namespace && one.name === other.name;
+
 // Whether several agents are served here.
 export const isHub = mode === "hub";
 export const isFunction = mode === "function";

@@ -4,7 +4,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Conversation } from "../conversation";
 import { KnownConversations } from "../known";
 import { useChanges } from "../parts/changes";
-import { baseOf, type AgentName } from "../place";
+import { baseOf, isSame, type AgentName } from "../place";
 import { routes } from "../routes";
 import { asJson } from "../wire/http";
 import { Composer } from "./composer";
@@ -23,12 +23,16 @@ export function Agent({ agent }: { agent: AgentName }) {
   const [described, setDescribed] = useState<Description>({});
   useChanges(conversation);
   useChanges(routes);
-  const { session, turn, step } = routes.now;
+  const { turn, step } = routes.now;
   const inspected = conversation.turnOf(turn);
   const isOpen = conversation.state.kind === "open";
   useEffect(() => {
+    const unbind = bound(conversation, agent);
     conversation.connect();
-    return () => conversation.leave();
+    return () => {
+      unbind();
+      conversation.leave();
+    };
   }, []);
   useEffect(() => {
     if (!isOpen) return;
@@ -38,14 +42,6 @@ export function Agent({ agent }: { agent: AgentName }) {
   useEffect(() => {
     document.title = [conversation.name, name, "Omnia"].filter(Boolean).join(" · ");
   }, [conversation.name]);
-  // The address follows the conversation, and the conversation the address. Back leads to no session that has ended.
-  useEffect(() => {
-    const { kept } = conversation;
-    if (kept !== routes.now.session) routes.go({ session: kept, turn: 0, step: 0 }, { replace: !kept });
-  }, [conversation.kept]);
-  useEffect(() => {
-    if (session !== conversation.kept) conversation.begin(session);
-  }, [session]);
   useEffect(() => {
     if (conversation.kept && conversation.said) known.use(conversation.kept, conversation.name || conversation.said);
   }, [conversation.kept, conversation.name, conversation.said]);
@@ -89,6 +85,22 @@ export function Agent({ agent }: { agent: AgentName }) {
       {inspected && <Inspector turn={inspected} number={turn} count={conversation.count} step={step} />}
     </div>
   );
+}
+
+// Lets the address follow the conversation, and the conversation the address, each at once.
+function bound(conversation: Conversation, agent: AgentName): () => void {
+  const ends = [
+    conversation.listen(() => {
+      const { kept } = conversation;
+      // Back leads to no session that has ended.
+      if (kept !== routes.now.session) routes.go({ session: kept, turn: 0, step: 0 }, { replace: !kept });
+    }),
+    routes.listen(() => {
+      const { now } = routes;
+      if (isSame(now.agent, agent) && now.session !== conversation.kept) conversation.begin(now.session);
+    }),
+  ];
+  return () => ends.forEach((end) => end());
 }
 
 function Sessions({ conversation }: { conversation: Conversation }) {

@@ -41,7 +41,7 @@ class HubAgent(Struct, frozen=True, kw_only=True, omit_defaults=True):
             msgspec.structs.force_setattr(self, "base", base)
 
 
-class Kept(Struct, frozen=True, kw_only=True):
+class KeptConversations(Struct, frozen=True, kw_only=True):
     """Where conversations are kept; "" when they are only in the agents' memory."""
 
     path: str
@@ -62,7 +62,7 @@ class Overview(Struct, frozen=True, kw_only=True, omit_defaults=True):
     since: str
     agents: tuple[HubAgent, ...]
     has_history: bool = False
-    kept: Kept | UnsetType = UNSET
+    kept: KeptConversations | UnsetType = UNSET
     notes: tuple[str, ...] = ()
 
 

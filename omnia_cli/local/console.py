@@ -4,7 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from omnia_cli.hub.directory import HubAgent, HubState, Kept, NotRunning, Overview, Upstream
+from omnia_cli.hub.directory import (
+    HubAgent,
+    HubState,
+    KeptConversations,
+    NotRunning,
+    Overview,
+    Upstream,
+)
 from omnia_cli.local.agent import KnownAgent
 from omnia_cli.local.report import AgentState, EventReporter, Serving, VersionChange
 from omnia_cli.local.runner import Runner
@@ -53,7 +60,9 @@ class LocalDirectory:
             since=self._since,
             agents=agents,
             has_history=used is not None or any(each.history for each in self._runner.serving()),
-            kept=Kept(path=str(used or ""), ephemeral=self._runner.conversations.project is None),
+            kept=KeptConversations(
+                path=str(used or ""), ephemeral=self._runner.conversations.project is None
+            ),
         )
 
     async def agent(self, namespace: str, name: str) -> Upstream | None:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import orjson
 import pytest
 from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from omnia_cli.hub.server import PORT
 from tests.end_to_end.conftest import LIMIT, OMNIA, ROOT, Example, Start, Up
@@ -73,7 +74,7 @@ def test_everything_is_reached_through_one_address(start: Start, example: Exampl
     status, described = console.get(f"/{agent['base']}api/agent")
     assert (status, described["title"]) == (200, agent["description"])
     address = f"ws://{console.netloc}/{agent['base']}ws"
-    with connect(address, origin=console.url.rstrip("/")) as client:
+    with connect(address, origin=Origin(console.url.rstrip("/"))) as client:
         session = orjson.loads(client.recv(LIMIT))["session_id"]
         client.send(orjson.dumps({"type": "message", "content": "hello"}).decode())
         while orjson.loads(client.recv(LIMIT))["type"] != "done":

@@ -84,7 +84,8 @@ async def up(
             str(log.path),
             lambda agent, problem, documents: str(finding_of(agent, problem, documents)),
         )
-        folder = Project.of(paths, environ).manifests
+        manifests = [Project.of([path], environ).manifests for path in paths]
+        folder = Path(os.path.commonpath(manifests))
         directory = LocalDirectory(runner, failures, folder, began.isoformat(timespec="seconds"))
         hub = Hub(directory, events, lambda text: reporter.failed(CONSOLE, text))
         try:

@@ -46,7 +46,7 @@ class LocalDirectory:
     """The directory of one `omnia up`."""
 
     def __init__(self, runner: Runner, failures: FailureReporter, folder: Path, since: str) -> None:
-        """`folder` has the manifests, and `since` is the time of the start (RFC 3339)."""
+        """`folder` has all manifests, and `since` is the time of the start (RFC 3339)."""
         self._runner = runner
         self._failures = failures
         self._folder = folder

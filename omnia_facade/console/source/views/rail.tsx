@@ -5,13 +5,19 @@ import type { Known, KnownConversations } from "../known";
 import { useChanges } from "../parts/changes";
 import { addressOf, routes } from "../routes";
 
+// A popover where there is no room for it: the browser closes it by Escape and by a click beside it.
+export const RailFrame = ({ label, children }: { label: string; children: ComponentChildren }) => (
+  <nav id="rail" class="rail" aria-label={label} popover="auto">
+    {children}
+  </nav>
+);
+
 export function Rail({ known, begin, children }: { known: KnownConversations; begin: () => void; children?: ComponentChildren }) {
   useChanges(known);
   useChanges(routes);
   const days = Map.groupBy(known.list, ({ at }) => dayOf(at));
   return (
-    // A popover where there is no room for it: the browser closes it by Escape and by a click beside it.
-    <nav id="rail" class="rail" aria-label="Conversations" popover="auto">
+    <RailFrame label="Conversations">
       {children}
       <button id="new" type="button" aria-keyshortcuts="Alt+N" onClick={() => closing(begin)}>
         New conversation
@@ -31,7 +37,7 @@ export function Rail({ known, begin, children }: { known: KnownConversations; be
           Forget this list
         </button>
       )}
-    </nav>
+    </RailFrame>
   );
 }
 

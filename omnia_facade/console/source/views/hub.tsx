@@ -1,0 +1,38 @@
+// The page of several agents: all of them, or one of them.
+
+import { useEffect } from "preact/hooks";
+import { useChanges } from "../parts/changes";
+import { routes } from "../routes";
+import { hub } from "../wire/hub";
+import { Agent } from "./agent";
+import { Agents } from "./agents";
+import { Find } from "./find";
+import { FunctionPage } from "./function";
+
+export function HubPage() {
+  useChanges(hub);
+  useChanges(routes);
+  useEffect(() => {
+    hub.follow();
+    const keys = (event: KeyboardEvent): void => {
+      if (!event.altKey || event.code !== "Digit1") return;
+      event.preventDefault();
+      routes.go({ view: "agents" });
+    };
+    addEventListener("keydown", keys);
+  }, []);
+  return (
+    <>
+      <View />
+      <Find />
+    </>
+  );
+}
+
+function View() {
+  const { view, agent } = routes.now;
+  const known = hub.agent(agent);
+  if (view === "agents" || !known) return <Agents missing={view === "agents" ? "" : agent.name} />;
+  const key = `${agent.namespace}/${agent.name}`;
+  return known.mode === "function" ? <FunctionPage key={key} agent={agent} /> : <Agent key={key} agent={agent} />;
+}

@@ -20,7 +20,7 @@ from omnia_cli.hub.server import PORT as CONSOLE_PORT
 from omnia_cli.hub.server import Hub
 from omnia_cli.reaper import Reaper
 from omnia_cli.remote.forwards import Forwards, Place, end, started
-from omnia_cli.remote.listing import Unreadable, agents, changes, models
+from omnia_cli.remote.listing import UnreadableList, agents, changes, models
 
 AGENTS = "agentruntimes"
 PROVIDERS = "providers"
@@ -69,12 +69,12 @@ class NamespaceDirectory:
         try:
             known = models(await asyncio.to_thread(list_objects, PROVIDERS, self._namespace))
             self._notes.pop(PROVIDERS, None)
-        except (KubectlFailed, Unreadable) as error:
+        except (KubectlFailed, UnreadableList) as error:
             self._notes[PROVIDERS] = f"{error}; models are left out"
         listed = await asyncio.to_thread(list_objects, AGENTS, self._namespace)
         try:
             now = agents(listed, self._namespace, known)
-        except Unreadable as error:
+        except UnreadableList as error:
             raise KubectlFailed(str(error)) from error
         before, self._agents = self._agents, now
         for event in changes(before, now):

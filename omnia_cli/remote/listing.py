@@ -14,7 +14,7 @@ from omnia_operator.api.agentruntime import AgentPhase
 _STATES = {AgentPhase.RUNNING: HubState.READY, AgentPhase.FAILED: HubState.FAILED}
 
 
-class Unreadable(ValueError):
+class UnreadableList(ValueError):
     """What kubectl printed is no list of such objects."""
 
 
@@ -83,7 +83,7 @@ def models(listed: str) -> dict[str, str]:
     """Return the model of each Provider of a namespace, by its name.
 
     Raises:
-        Unreadable: it is no list of Providers.
+        UnreadableList: it is no list of Providers.
     """
     found = _decoded(listed, _Providers)
     return {each.metadata.name: each.spec.shown for each in found.items}
@@ -93,7 +93,7 @@ def agents(listed: str, namespace: str, models: Mapping[str, str]) -> tuple[HubA
     """Return the agents of a namespace.
 
     Raises:
-        Unreadable: it is no list of AgentRuntimes.
+        UnreadableList: it is no list of AgentRuntimes.
     """
     found = _decoded(listed, _Agents)
     return tuple(_described(agent, namespace, models) for agent in found.items)
@@ -147,4 +147,4 @@ def _decoded(text: str, kind: type[Any]) -> Any:
     try:
         return msgspec.json.decode(text, type=kind, strict=False)
     except msgspec.DecodeError as error:
-        raise Unreadable(f"kubectl printed something unexpected: {error}") from error
+        raise UnreadableList(f"kubectl printed something unexpected: {error}") from error

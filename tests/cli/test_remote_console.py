@@ -19,7 +19,7 @@ from omnia_cli.cluster import KubectlFailed
 from omnia_cli.hub.directory import HubAgent, HubState
 from omnia_cli.reaper import Reaper
 from omnia_cli.remote.forwards import Forwards, Place, ends_at
-from omnia_cli.remote.listing import Unreadable, agents, changes, models
+from omnia_cli.remote.listing import UnreadableList, agents, changes, models
 from tests.cli.test_tokens import ROOT, omnia
 from tests.facade.scripted_runtime import LIMIT
 from tests.facade.test_auth_program import secured_program
@@ -334,7 +334,7 @@ def test_only_what_differs_is_an_event() -> None:
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"items": [{}]}', '{"items": 1}', "Error"])
 def test_what_is_no_list_is_refused(text: str) -> None:
     for read in (lambda: agents(text, "space", {}), lambda: models(text)):
-        with pytest.raises(Unreadable):
+        with pytest.raises(UnreadableList):
             read()
 
 

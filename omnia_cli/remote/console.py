@@ -19,7 +19,7 @@ from omnia_cli.hub.events import EventLog
 from omnia_cli.hub.server import PORT as CONSOLE_PORT
 from omnia_cli.hub.server import Hub
 from omnia_cli.reaper import Reaper
-from omnia_cli.remote.forwards import Forwards, Place, end, started
+from omnia_cli.remote.forwards import Forwards, ForwardTarget, end, started
 from omnia_cli.remote.listing import UnreadableList, agents, changes, models
 
 AGENTS = "agentruntimes"
@@ -107,7 +107,7 @@ class NamespaceDirectory:
         known = next((each for each in self._agents if each.name == name), None)
         if namespace != self._namespace or known is None:
             return None
-        place = Place(name, namespace, PORT, name, namespace)
+        place = ForwardTarget(name, namespace, PORT, name, namespace)
         try:
             return await self._forwards.upstream(place)
         except KubectlFailed as error:
@@ -117,7 +117,7 @@ class NamespaceDirectory:
         if self._history is None:
             return None
         service, elsewhere = self._history
-        place = Place(service, elsewhere, HISTORY_PORT, HISTORY, self._namespace)
+        place = ForwardTarget(service, elsewhere, HISTORY_PORT, HISTORY, self._namespace)
         try:
             return await self._forwards.upstream(place)
         except KubectlFailed as error:

@@ -43,7 +43,7 @@ def ends_at(token: str, now: float) -> float:
         return now + _USED_SECONDS
 
 
-class Place(Struct, frozen=True):
+class ForwardTarget(Struct, frozen=True):
     """A port of a Service, and for whom its tokens are: an agent, or the history."""
 
     service: str
@@ -63,11 +63,11 @@ class Forwards:
         self._account = account
         self._reaper = reaper
         self._clock = clock
-        self._ports: dict[Place, _Forward] = {}
-        self._tokens: dict[Place, tuple[str, float]] = {}
-        self._locks: dict[Place, asyncio.Lock] = {}
+        self._ports: dict[ForwardTarget, _Forward] = {}
+        self._tokens: dict[ForwardTarget, tuple[str, float]] = {}
+        self._locks: dict[ForwardTarget, asyncio.Lock] = {}
 
-    async def upstream(self, place: Place) -> Upstream:
+    async def upstream(self, place: ForwardTarget) -> Upstream:
         """Return the forwarded port of a place, and a token that is valid there.
 
         Raises:
@@ -84,7 +84,7 @@ class Forwards:
         """End every forwarding."""
         await asyncio.gather(*(forward.close() for forward in self._ports.values()))
 
-    async def _token(self, place: Place) -> str:
+    async def _token(self, place: ForwardTarget) -> str:
         token, until = self._tokens.get(place, ("", 0.0))
         if self._clock() >= until:
             token = await asyncio.to_thread(
@@ -105,7 +105,7 @@ class _Forward:
         self._reader = asyncio.create_task(_discard(process))
 
     @classmethod
-    async def open(cls, place: Place, reaper: Reaper) -> "_Forward":
+    async def open(cls, place: ForwardTarget, reaper: Reaper) -> "_Forward":
         """Start it, and wait for its port.
 
         Raises:

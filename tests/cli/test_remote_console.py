@@ -18,7 +18,7 @@ import pytest
 from omnia_cli.cluster import KubectlFailed
 from omnia_cli.hub.directory import HubAgent, HubState
 from omnia_cli.reaper import Reaper
-from omnia_cli.remote.forwards import Forwards, Place, ends_at
+from omnia_cli.remote.forwards import Forwards, ForwardTarget, ends_at
 from omnia_cli.remote.listing import UnreadableList, agents, changes, models
 from tests.cli.test_tokens import ROOT, omnia
 from tests.facade.scripted_runtime import LIMIT
@@ -293,7 +293,7 @@ async def test_a_token_is_renewed(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     now = 1000.0
     with Reaper() as reaper:
         forwards = Forwards("default", reaper, lambda: now)
-        place = Place("agent", "space", "facade", "agent", "space")
+        place = ForwardTarget("agent", "space", "facade", "agent", "space")
         try:
             for time, made in ((1000, 1), (1299, 1), (1301, 2)):
                 now = time
@@ -306,7 +306,9 @@ async def test_a_token_is_renewed(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
                 while not (kubectl.folder / "printed").exists():  # noqa: ASYNC110
                     await asyncio.sleep(0.02)
             with pytest.raises(KubectlFailed, match="pod is not running"):
-                await forwards.upstream(Place("broken", "space", "facade", "broken", "space"))
+                await forwards.upstream(
+                    ForwardTarget("broken", "space", "facade", "broken", "space")
+                )
         finally:
             await forwards.close()
 

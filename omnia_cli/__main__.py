@@ -548,6 +548,7 @@ def open_page(
 
 
 def _serve_console(namespace: str, agent: str | None, account: str, port: int | None) -> None:
+    import threading
     import webbrowser
 
     from omnia_cli.cluster import KubectlFailed
@@ -555,7 +556,8 @@ def _serve_console(namespace: str, agent: str | None, account: str, port: int | 
 
     def shown(page: str) -> None:
         print(page, flush=True)
-        webbrowser.open(page)
+        # A browser of the terminal returns when it is left.
+        threading.Thread(target=webbrowser.open, args=(page,), daemon=True).start()
 
     def say(text: str) -> None:
         print(text, file=sys.stderr)

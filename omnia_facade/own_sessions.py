@@ -7,7 +7,7 @@ from omnia_core.http.errors import HttpError
 from omnia_core.http.head import RequestHead
 from omnia_core.jsonvalue import JsonObject
 from omnia_facade.auth.principal import Principal
-from omnia_facade.backend.own_sessions import Change, OwnSession, SessionDirectory
+from omnia_facade.backend.own_sessions import Change, OwnSession, SessionDirectory, may_list
 from omnia_facade.entrance.admission import check_method_and_origin
 from omnia_facade.entrance.errors import RETRY_NOW
 
@@ -95,15 +95,6 @@ class OwnSessionsList:
             raise refusal(page.outcome)
         listed = [dict(_fields(each)) for each in page.sessions]
         return {"sessions": listed, **({"next": page.next} if page.next else {})}
-
-
-def may_list(principal: Principal, *, local: bool) -> bool:
-    """Whether a caller may list sessions.
-
-    Without a user the id of a session is what lets its user continue it, so that nobody may list
-    these ids; but on a port that only this machine reaches, everybody is the same person.
-    """
-    return bool(principal.user_id) or local
 
 
 def _limit(head: RequestHead) -> int:

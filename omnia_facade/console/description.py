@@ -10,8 +10,8 @@ from omnia_core.http.head import RequestHead
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import NO_DOORS, RuntimeCapability
 from omnia_facade.auth.principal import Principal
+from omnia_facade.backend.own_sessions import may_list
 from omnia_facade.entrance.admission import check_method_and_origin
-from omnia_facade.own_sessions import may_list
 
 PATH = "/api/agent"
 _METHODS = ("GET", "HEAD")

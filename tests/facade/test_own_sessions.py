@@ -151,7 +151,7 @@ async def test_a_user_names_and_deletes_a_session(
 
 
 @pytest.mark.covers(
-    "websocket.md#session-not-found",
+    "websocket.md#sessions-not-found",
     "websocket.md#sessions-unsupported",
     "websocket.md#sessions-unavailable",
     "websocket.md#session-turn-running",
@@ -194,7 +194,9 @@ async def test_a_list_that_cannot_be_read_is_unavailable() -> None:
 
 
 @pytest.mark.covers(
-    "websocket.md#session-name", "websocket.md#sessions-limit", "websocket.md#sessions-method"
+    "websocket.md#session-name-invalid",
+    "websocket.md#sessions-limit",
+    "websocket.md#sessions-method",
 )
 async def test_what_is_no_name_no_number_and_no_method_reaches_no_runtime() -> None:
     runtime = Keeping()

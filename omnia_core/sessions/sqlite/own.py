@@ -13,7 +13,7 @@ _OPEN = "namespace = ? AND agent = ? AND id = ? AND NOT ended AND expires_at > ?
 _NAME = f"UPDATE sessions SET name = ?, name_given = 1 WHERE {_OPEN}"  # noqa: S608 - constants
 # A policy keeps those whose time is longer than their time to live.
 _KEPT = "coalesce(kept_until > expires_at, 0)"
-_END = f"UPDATE sessions SET ended = 1, expires_at = ?, checkpoint = NULL WHERE {_OPEN} AND {_KEPT}"
+_END = f"UPDATE sessions SET ended = 1, expires_at = ?, checkpoint = NULL WHERE {_OPEN} AND {_KEPT}"  # noqa: S608 - likewise
 _DELETE = f"DELETE FROM sessions WHERE {_OPEN}"  # noqa: S608 - likewise
 _LIST = (
     "SELECT id, name, begun_at, active_at, expires_at, turns, status,"

@@ -131,6 +131,14 @@ def up(
             "first. Without it an agent whose port is occupied gets the next free one.",
         ),
     ] = None,
+    console_port: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=65535,
+            help="The port of the console; without it 8070, or the next free one.",
+        ),
+    ] = None,
     ephemeral: Annotated[
         bool,
         typer.Option(
@@ -155,7 +163,15 @@ def up(
             paths = manifests_of(path, file)
             try:
                 code = asyncio.run(
-                    run(paths, reporter, os.environ, announcement, port, ephemeral=ephemeral)
+                    run(
+                        paths,
+                        reporter,
+                        os.environ,
+                        announcement,
+                        port,
+                        console_port=console_port,
+                        ephemeral=ephemeral,
+                    )
                 )
             except ManifestError as error:
                 if json:
@@ -497,16 +513,19 @@ def logs(
 @app.command(name="open")
 def open_page(
     agent: Annotated[
-        str, typer.Argument(metavar="NAME", help="An agent or function that runs here.")
-    ],
+        str | None,
+        typer.Argument(
+            metavar="[NAME]", help="An agent or function; without it the page of all of them."
+        ),
+    ] = None,
 ) -> None:
-    """Open the page of an agent or function in the browser."""
+    """Open the console in the browser."""
     import webbrowser
 
-    from omnia_cli.connect import NotFound, find
+    from omnia_cli.connect import NotFound, find, newest
 
     try:
-        page = find(agent, os.environ).console
+        page = find(agent, os.environ).page if agent else newest(os.environ)
     except NotFound as error:
         fail(str(error))
     print(page)

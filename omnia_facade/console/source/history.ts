@@ -1,16 +1,14 @@
 // What the history finds: pages of sessions, and the sums of all of them.
 
 import { Changes } from "./parts/changes";
-import type { AgentName } from "./place";
 import { asJson } from "./wire/http";
 
+const STATUSES = ["active", "completed", "error", "cancelled"];
 const DAY = 86_400_000;
 const USUAL_SPAN = "7";
 const LIMIT = 30;
 // One request searches a piece of the list; so many follow each other while they find nothing.
 const PIECES = 5;
-
-export type Agents = readonly AgentName[];
 
 export interface Session {
   id: string;
@@ -56,7 +54,8 @@ export class Filters {
     return this.#given.get("agent") ?? "";
   }
   get status(): string {
-    return this.#given.get("status") ?? "";
+    const given = this.#given.get("status") ?? "";
+    return STATUSES.includes(given) ? given : "";
   }
   // Days, or "all".
   get from(): string {

@@ -4,9 +4,11 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Conversation } from "../conversation";
 import { KnownConversations } from "../known";
 import { useChanges } from "../parts/changes";
-import { baseOf, isSame, type AgentName } from "../place";
+import { baseOf, isHub, isSame, type AgentName } from "../place";
 import { routes } from "../routes";
+import { hub } from "../wire/hub";
 import { asJson } from "../wire/http";
+import { AgentList } from "./agents";
 import { Composer } from "./composer";
 import { Header } from "./header";
 import { close, Inspector } from "./inspector";
@@ -49,6 +51,7 @@ export function Agent({ agent }: { agent: AgentName }) {
   useEffect(() => {
     if (conversation.kept && conversation.said) known.use(conversation.kept, conversation.name || conversation.said);
   }, [conversation.kept, conversation.name, conversation.said]);
+  useHub(conversation, agent);
   const begin = (): void => {
     routes.go({ session: "", turn: 0, step: 0 });
     document.getElementById("message")?.focus();
@@ -81,7 +84,9 @@ export function Agent({ agent }: { agent: AgentName }) {
       >
         <Sessions conversation={conversation} />
       </Header>
-      <Rail known={known} begin={begin} renamed={(id, named) => conversation.rename(id, named)} />
+      <Rail known={known} begin={begin} renamed={(id, named) => conversation.rename(id, named)}>
+        {isHub && <AgentList />}
+      </Rail>
       <main>
         <Log conversation={conversation} agent={name} described={described} />
       </main>
@@ -89,6 +94,20 @@ export function Agent({ agent }: { agent: AgentName }) {
       {inspected && <Inspector turn={inspected} number={turn} count={conversation.count} step={step} />}
     </div>
   );
+}
+
+// Where several agents are served, it is known when this one changes.
+function useHub(conversation: Conversation, agent: AgentName): void {
+  const { version, state } = hub.agent(agent) ?? {};
+  const before = useRef({ version, state });
+  useEffect(() => {
+    const last = before.current;
+    before.current = { version, state };
+    if (version && last.version && version !== last.version && conversation.items.length) {
+      conversation.note(`prompt ${last.version} → ${version} from here on`);
+    }
+    if (state === "ready" && last.state !== state && conversation.state.kind !== "open") conversation.connect();
+  }, [version, state]);
 }
 
 // Lets the address follow the conversation, and the conversation the address, each at once.

@@ -1,10 +1,15 @@
 // The history: the conversations and calls of all agents here, found by what was said, with what they cost.
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import { Filters, History, type Agents, type Session } from "../history";
+import { Filters, History, type Session } from "../history";
 import { useChanges } from "../parts/changes";
 import { cost } from "../parts/figures";
 import { addressOf, NOWHERE, routes } from "../routes";
+import { hub } from "../wire/hub";
+import type { State } from "../wire/socket";
+import { AgentList, RailButton } from "./agents";
+import { Header } from "./header";
+import { RailFrame } from "./rail";
 
 const ENDS = { "": "every end", completed: "done", cancelled: "stopped", error: "failed", active: "running" };
 const SPANS = { "1": "last day", "7": "last 7 days", "30": "last 30 days", all: "everything" };
@@ -12,45 +17,71 @@ const SPANS = { "1": "last day", "7": "last 7 days", "30": "last 30 days", all: 
 const count = (number: number): string => number.toLocaleString("en");
 const plural = (number: number, noun: string): string => `${count(number)} ${noun}${number === 1 ? "" : "s"}`;
 
-export function HistoryView({ agents }: { agents: Agents }) {
+const WORDS: Record<History["state"], State> = {
+  loading: { kind: "connecting", text: "Reading the history" },
+  found: { kind: "open", text: "What was said, what it took and what it cost" },
+  failed: { kind: "connecting", text: "The history does not answer" },
+};
+
+export function HistoryPage() {
   const [history] = useState(() => new History());
   useChanges(history);
   useChanges(routes);
-  const filters = new Filters(routes.now.query);
+  useChanges(hub);
+  const { query } = routes.now;
+  const filters = new Filters(query);
   useEffect(() => {
     document.title = "History · Omnia";
   }, []);
-  useEffect(() => void history.find(filters), [routes.now.query]);
+  useEffect(() => void history.find(filters), [query]);
   const field = useRef<HTMLInputElement>(null);
   const change = (name: string, value: string): void => routes.go({ query: filters.with(name, value) }, { replace: true });
-  const names = Object.fromEntries([["", "every agent"], ...agents.map(({ name }) => [name, name])]);
+  const names = { "": "every agent", ...Object.fromEntries((hub.overview?.agents ?? []).map(({ name }) => [name, name])) };
   return (
-    <div class="history">
-      <h2>History</h2>
-      <form
-        class="row"
-        role="search"
-        onSubmit={(event) => {
-          event.preventDefault();
-          change("q", field.current!.value.trim());
-        }}
-      >
-        <input
-          key={filters.q}
-          ref={field}
-          type="search"
-          aria-label="Words that were said"
-          placeholder="Words that were said"
-          maxLength={200}
-          defaultValue={filters.q}
-        />
-        <Choice label="Agent" value={filters.agent} options={names} change={(value) => change("agent", value)} />
-        <Choice label="State" value={filters.status} options={ENDS} change={(value) => change("status", value)} />
-        <Choice label="When" value={filters.from} options={SPANS} change={(value) => change("from", value)} />
-        <button type="submit">Search</button>
-      </form>
-      {history.sessions.length > 0 && <Table sessions={history.sessions} agents={agents} />}
-      <Words history={history} filters={filters} all={() => change("from", "all")} />
+    <div class="page agent">
+      <Header
+        name="History"
+        state={WORDS[history.state]}
+        changed={() => location.reload()}
+        skip={{ to: "words", label: "Skip to the search" }}
+        actions={<RailButton label="Agents" />}
+      />
+      <RailFrame label="Agents">
+        <AgentList />
+      </RailFrame>
+      <main id="history" tabIndex={-1}>
+        <form
+          class="row"
+          role="search"
+          onSubmit={(event) => {
+            event.preventDefault();
+            change("q", field.current!.value.trim());
+          }}
+        >
+          <input
+            key={filters.q}
+            id="words"
+            ref={field}
+            type="search"
+            aria-label="Words that were said"
+            placeholder="Words that were said"
+            maxLength={200}
+            defaultValue={filters.q}
+          />
+          <Choice label="Agent" value={filters.agent} options={names} change={(value) => change("agent", value)} />
+          <Choice label="State" value={filters.status} options={ENDS} change={(value) => change("status", value)} />
+          <Choice label="When" value={filters.from} options={SPANS} change={(value) => change("from", value)} />
+          <button type="submit">Search</button>
+        </form>
+        {history.sessions.length > 0 && <Table sessions={history.sessions} />}
+        {history.state === "failed" ? (
+          <p class="error" role="alert">
+            {history.fault}
+          </p>
+        ) : (
+          <Found history={history} filters={filters} all={() => change("from", "all")} />
+        )}
+      </main>
     </div>
   );
 }
@@ -72,29 +103,35 @@ const Choice = ({ label, value, options, change }: ChoiceProps) => (
   </select>
 );
 
-// What was found in all, what was searched, or why there is nothing; and more of it.
-function Words({ history: { state, fault, sessions, sums, next, more }, filters, all }: { history: History; filters: Filters; all: () => void }) {
-  if (state === "loading") return <p role="status">Reading the history</p>;
-  if (state === "failed") return <p role="alert">{fault}</p>;
-  const span = filters.from === "all" ? "" : ` of the ${SPANS[filters.from as keyof typeof SPANS]}`;
+interface FoundProps {
+  history: History;
+  filters: Filters;
+  // Called to search everything.
+  all: () => void;
+}
+
+// What was found in all, or what was searched; and more of it.
+function Found({ history: { state, sessions, sums, next, more }, filters: { q, from }, all }: FoundProps) {
+  const span = from === "all" ? "" : ` of the ${SPANS[from as keyof typeof SPANS]}`;
   const facts = sums && [
     `${count(sessions.length)} of ${count(sums.sessions)}${span}, newest first`,
     plural(sums.turns, "turn"),
     plural(sums.input_tokens + sums.output_tokens, "token"),
     ...(sums.cost_usd > 0 ? [cost(sums.cost_usd)] : []),
   ];
-  const none = filters.q
-    ? `No conversation${span} has "${filters.q}" in it${next ? ", as far as was searched" : ""}.`
-    : `No conversation${span}. Try an agent, it appears here.`;
+  const none = q ? `No conversation${span} has "${q}" in it` : `No conversation${span}. Try an agent, it appears here`;
+  const words = sessions.length ? facts?.join(" · ") : `${none}${next ? ", as far as was searched" : ""}.`;
   return (
-    <div class="row" role="status">
-      <span class="hint">{sessions.length ? facts?.join(" · ") : none}</span>
+    <div class="row">
+      <p class="hint" role="status">
+        {state === "loading" ? "" : words}
+      </p>
       {next && (
         <button type="button" onClick={more}>
           {sessions.length ? "Show more" : "Search on"}
         </button>
       )}
-      {!next && !sessions.length && span && (
+      {state === "found" && !next && !sessions.length && span && (
         <button type="button" onClick={all}>
           Search everything
         </button>
@@ -103,7 +140,7 @@ function Words({ history: { state, fault, sessions, sums, next, more }, filters,
   );
 }
 
-const Table = ({ sessions, agents }: { sessions: Session[]; agents: Agents }) => (
+const Table = ({ sessions }: { sessions: Session[] }) => (
   <table>
     <thead>
       <tr>
@@ -128,7 +165,7 @@ const Table = ({ sessions, agents }: { sessions: Session[]; agents: Agents }) =>
       {sessions.map((each) => (
         <tr key={`${each.agent} ${each.id} ${each.begun_at}`}>
           <td>
-            <Name session={each} agents={agents} />
+            <Name session={each} />
           </td>
           <td>{each.agent}</td>
           <td class="figure wide">{count(each.turns)}</td>
@@ -145,8 +182,8 @@ const Table = ({ sessions, agents }: { sessions: Session[]; agents: Agents }) =>
 );
 
 // A conversation that has not ended is gone on with at its agent.
-function Name({ session: { id, name, agent, tag, ended }, agents }: { session: Session; agents: Agents }) {
-  const served = agents.find((each) => each.name === agent);
+function Name({ session: { id, name, agent, tag, ended } }: { session: Session }) {
+  const served = hub.overview?.agents.find((each) => each.name === agent);
   const text = name || (tag === "function" ? `call ${id}` : `Unnamed, ${id}`);
   if (!served || ended || tag === "function") {
     return (
@@ -156,5 +193,5 @@ function Name({ session: { id, name, agent, tag, ended }, agents }: { session: S
       </>
     );
   }
-  return <a href={addressOf({ ...NOWHERE, agent: served, session: id })}>{text}</a>;
+  return <a href={addressOf({ ...NOWHERE, agent: served, session: id, view: "try" })}>{text}</a>;
 }

@@ -6,6 +6,13 @@ import { useChanges } from "../parts/changes";
 import { routes } from "../routes";
 import { Entry } from "./entry";
 
+// A popover where there is no room for it: the browser closes it by Escape and by a click beside it.
+export const RailFrame = ({ label, children }: { label: string; children: ComponentChildren }) => (
+  <nav id="rail" class="rail" aria-label={label} popover="auto">
+    {children}
+  </nav>
+);
+
 interface Props {
   known: KnownConversations;
   begin: () => void;
@@ -19,8 +26,7 @@ export function Rail({ known, begin, renamed, children }: Props) {
   useChanges(routes);
   const days = Map.groupBy(known.list, ({ at }) => dayOf(at));
   return (
-    // A popover where there is no room for it: the browser closes it by Escape and by a click beside it.
-    <nav id="rail" class="rail" aria-label="Conversations" popover="auto">
+    <RailFrame label="Conversations">
       {children}
       <button id="new" type="button" aria-keyshortcuts="Alt+N" onClick={() => closing(begin)}>
         New conversation
@@ -45,7 +51,7 @@ export function Rail({ known, begin, renamed, children }: Props) {
           Forget this list
         </button>
       )}
-    </nav>
+    </RailFrame>
   );
 }
 

@@ -29,11 +29,10 @@ export type Capability = "list" | "names" | "delete";
 export class KnownConversations extends Changes {
   list: Known[];
   capabilities: readonly string[] = [];
-  // Whether the agent has more than are listed.
-  hasMore = false;
+  // Where the list of the agent goes on; empty at its end.
+  next = "";
 
   #base = "";
-  #next = "";
   // What was said first here, until a conversation has a name; an answer of the agent may be older than this.
   readonly #said = new Map<string, string>();
   readonly #key: string;
@@ -61,7 +60,7 @@ export class KnownConversations extends Changes {
     if (!this.can("list")) return;
     let page: Page;
     try {
-      page = await asJson<Page>(`${this.#base}api/sessions?limit=${KEPT}${more ? `&cursor=${this.#next}` : ""}`);
+      page = await asJson<Page>(`${this.#base}api/sessions?limit=${KEPT}${more ? `&cursor=${this.next}` : ""}`);
     } catch {
       // What is known stays: the list is no condition for anything.
       return;
@@ -72,8 +71,7 @@ export class KnownConversations extends Changes {
       name: name || this.#said.get(id) || names.get(id) || UNNAMED,
       at: Date.parse(last_at),
     }));
-    this.#next = page.next ?? "";
-    this.hasMore = this.#next !== "";
+    this.next = page.next ?? "";
     const ids = new Set(listed.map(({ id }) => id));
     const before = more ? this.list.filter(({ id }) => !ids.has(id)) : [];
     this.#write([...before, ...listed].sort((one, other) => other.at - one.at));

@@ -33,7 +33,7 @@ export function Entry({ entry: { id, name, at }, known, chosen, renamed }: Props
         <span>{name}</span>
         <small>{new Date(at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })}</small>
       </a>
-      {(known.can("names") || known.can("delete")) && (
+      {known.can("names") && (
         <button ref={opener} type="button" class="bare small" aria-label={`Change ${name}`} onClick={() => setEditing(true)}>
           ⋯
         </button>
@@ -67,7 +67,6 @@ function Editor({ id, name, known, renamed, close }: EditorProps) {
     <li>
       <form
         class="entry"
-        aria-label={`Change ${name}`}
         onSubmit={(event) => {
           event.preventDefault();
           attempt(known.rename(id, field.current!.value).then((given) => renamed(id, given)));
@@ -80,13 +79,11 @@ function Editor({ id, name, known, renamed, close }: EditorProps) {
           close();
         }}
       >
-        <input ref={field} aria-label="Name" maxLength={200} defaultValue={name} disabled={!known.can("names")} />
+        <input ref={field} aria-label="Name" maxLength={200} defaultValue={name} />
         <div class="row">
-          {known.can("names") && (
-            <button type="submit" class="small">
-              Save
-            </button>
-          )}
+          <button type="submit" class="small">
+            Save
+          </button>
           {known.can("delete") && (
             <button type="button" class="small stop" onClick={() => (sure ? attempt(remove()) : setSure(true))}>
               {sure ? "Delete for good" : "Delete"}

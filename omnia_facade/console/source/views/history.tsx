@@ -1,5 +1,6 @@
 // The history: the conversations and calls of all agents here, found by what was said, with what they cost.
 
+import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Filters, History, type Session } from "../history";
 import { useChanges } from "../parts/changes";
@@ -140,41 +141,40 @@ function Found({ history: { state, sessions, sums, next, more }, filters: { q, f
   );
 }
 
+// Each column: its heading, its class, and what it shows.
+const COLUMNS: [string, string, (session: Session) => ComponentChildren][] = [
+  ["Conversation", "", (session) => <Name session={session} />],
+  ["Agent", "", ({ agent }) => agent],
+  ["Turns", "figure wide", ({ turns }) => count(turns)],
+  ["Tokens", "figure wide", ({ input_tokens, output_tokens }) => count(input_tokens + output_tokens)],
+  ["Cost", "figure", ({ cost_usd }) => cost_usd > 0 && cost(cost_usd)],
+  ["Last answer", "", ({ status }) => <span class={`of-${status}`}>{ENDS[status]}</span>],
+  [
+    "When",
+    "figure wide",
+    ({ active_at }) => new Date(active_at).toLocaleString([], { dateStyle: "short", timeStyle: "short" }),
+  ],
+];
+
 const Table = ({ sessions }: { sessions: Session[] }) => (
   <table>
     <thead>
       <tr>
-        <th scope="col">Conversation</th>
-        <th scope="col">Agent</th>
-        <th scope="col" class="figure wide">
-          Turns
-        </th>
-        <th scope="col" class="figure wide">
-          Tokens
-        </th>
-        <th scope="col" class="figure">
-          Cost
-        </th>
-        <th scope="col">Last answer</th>
-        <th scope="col" class="figure wide">
-          When
-        </th>
+        {COLUMNS.map(([heading, kind]) => (
+          <th key={heading} scope="col" class={kind}>
+            {heading}
+          </th>
+        ))}
       </tr>
     </thead>
     <tbody>
       {sessions.map((each) => (
         <tr key={`${each.agent} ${each.id} ${each.begun_at}`}>
-          <td>
-            <Name session={each} />
-          </td>
-          <td>{each.agent}</td>
-          <td class="figure wide">{count(each.turns)}</td>
-          <td class="figure wide">{count(each.input_tokens + each.output_tokens)}</td>
-          <td class="figure">{each.cost_usd > 0 && cost(each.cost_usd)}</td>
-          <td>
-            <span class={`end of-${each.status}`}>{ENDS[each.status]}</span>
-          </td>
-          <td class="figure wide">{new Date(each.active_at).toLocaleString([], { dateStyle: "short", timeStyle: "short" })}</td>
+          {COLUMNS.map(([heading, kind, shown]) => (
+            <td key={heading} class={kind}>
+              {shown(each)}
+            </td>
+          ))}
         </tr>
       ))}
     </tbody>

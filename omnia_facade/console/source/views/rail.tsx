@@ -41,7 +41,7 @@ export function Rail({ known, begin, renamed, children }: Props) {
           </ul>
         </section>
       ))}
-      {known.hasMore && (
+      {known.next && (
         <button type="button" class="bare small" onClick={() => void known.load(true)}>
           Show more
         </button>

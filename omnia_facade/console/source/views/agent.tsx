@@ -39,8 +39,12 @@ export function Agent({ agent }: { agent: AgentName }) {
   useEffect(() => {
     if (!isOpen) return;
     // The page works without it.
-    asJson<Description>(`${base}api/agent`).then(setDescribed, () => {});
+    asJson<Description>(`${base}api/agent`).then((found) => {
+      setDescribed(found);
+      known.serve(base, found.capabilities ?? []);
+    }, () => {});
   }, [isOpen]);
+  useEffect(() => void known.load(), [conversation.running]);
   useEffect(() => {
     document.title = [conversation.name, name, "Omnia"].filter(Boolean).join(" · ");
   }, [conversation.name]);
@@ -80,7 +84,7 @@ export function Agent({ agent }: { agent: AgentName }) {
       >
         <Sessions conversation={conversation} />
       </Header>
-      <Rail known={known} begin={begin}>
+      <Rail known={known} begin={begin} renamed={(id, named) => conversation.rename(id, named)}>
         {isHub && <AgentList />}
       </Rail>
       <main>

@@ -103,6 +103,16 @@ export function AgentList() {
           </li>
         ))}
       </ul>
+      {hub.overview?.has_history && (
+        <a
+          href="#/history"
+          aria-current={now.view === "history" ? "page" : undefined}
+          aria-keyshortcuts="Alt+4"
+          onClick={() => document.getElementById("rail")!.hidePopover()}
+        >
+          <span>History</span>
+        </a>
+      )}
     </section>
   );
 }

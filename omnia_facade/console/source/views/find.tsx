@@ -30,6 +30,7 @@ function* entries(): Generator<Entry> {
   const kind = "command";
   const { now } = routes;
   yield { kind, text: "All agents", to: "#/" };
+  if (hub.overview?.has_history) yield { kind, text: "History", to: "#/history" };
   if (now.view === "try") {
     yield { kind, text: "New conversation", to: addressOf({ ...NOWHERE, agent: now.agent }) };
   }

@@ -8,6 +8,10 @@ import { Agent } from "./agent";
 import { Agents } from "./agents";
 import { Find } from "./find";
 import { FunctionPage } from "./function";
+import { HistoryPage } from "./history";
+
+// By the key that goes to them with Alt.
+const VIEWS: Record<string, "agents" | "history" | undefined> = { Digit1: "agents", Digit4: "history" };
 
 export function HubPage() {
   useChanges(hub);
@@ -15,9 +19,10 @@ export function HubPage() {
   useEffect(() => {
     hub.follow();
     const keys = (event: KeyboardEvent): void => {
-      if (!event.altKey || event.code !== "Digit1") return;
+      const view = VIEWS[event.code];
+      if (!event.altKey || !view || (view === "history" && !hub.overview?.has_history)) return;
       event.preventDefault();
-      routes.go({ view: "agents" });
+      routes.go({ view, query: "" });
     };
     addEventListener("keydown", keys);
   }, []);
@@ -31,6 +36,7 @@ export function HubPage() {
 
 function View() {
   const { view, agent } = routes.now;
+  if (view === "history") return <HistoryPage />;
   const known = hub.agent(agent);
   if (view === "agents" || !known) return <Agents missing={view === "agents" ? "" : agent.name} />;
   const key = `${agent.namespace}/${agent.name}`;

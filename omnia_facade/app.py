@@ -191,7 +191,7 @@ def _head_routes(env: FacadeEnv, backend: Backend | None, *, local: bool) -> Ite
         yield AgentDescription(description_of(env), origins, local)
     if backend is not None:
         yield TurnCancel(backend, origins, local=local)
-        yield PastTurns(backend, origins, local=local)
+        yield PastTurns(backend, origins, local=local, inside=env.console_inside)
 
 
 def serves_http(env: FacadeEnv) -> bool:

@@ -23,6 +23,7 @@ from omnia_facade.auth.mounted import MountedValidator
 from omnia_facade.backend.port import Backend
 from omnia_facade.cancellation import TurnCancel
 from omnia_facade.console.description import AgentDescription, description_of
+from omnia_facade.console.inside import AgentParts
 from omnia_facade.context import ProcessContext
 from omnia_facade.conversations import open_backend, websocket_upgrade
 from omnia_facade.doors.registry import served_doors
@@ -40,6 +41,7 @@ from omnia_facade.ports import listen, readiness, serve_health
 from omnia_facade.rollout.files import RolloutFiles
 from omnia_facade.rollout.peer_door import PeerConnection, PeerDoorContext
 from omnia_facade.runtime_client.opening import open_client
+from omnia_facade.runtime_client.port import RuntimeClient
 from omnia_facade.timings import USUAL, Timings
 from omnia_facade.tracing import FacadeTracing
 from omnia_facade.ws.connections import Connections
@@ -95,7 +97,7 @@ class FacadeServer:
             hosts = HostRule(env.bind_address if public else None, env.allowed_origins)
             budget = ReceiveBudget()
             local = is_loopback(env.bind_address or "")
-            head_routes = tuple(_head_routes(env, backend, local=local))
+            head_routes = tuple(_head_routes(env, backend, context.client, local=local))
             http = _HttpServer(
                 partial(
                     _open_http, context, authenticator, backend, media, head_routes, hosts, budget
@@ -185,10 +187,13 @@ def mcp_resource(env: FacadeEnv) -> str:
     return f"{base.rstrip('/')}/mcp" if base and Door.MCP in env.doors else ""
 
 
-def _head_routes(env: FacadeEnv, backend: Backend | None, *, local: bool) -> Iterator[HeadRoute]:
+def _head_routes(
+    env: FacadeEnv, backend: Backend | None, client: RuntimeClient | None, *, local: bool
+) -> Iterator[HeadRoute]:
     origins = tuple(env.allowed_origins)
     if env.console:
-        yield AgentDescription(description_of(env), origins, local)
+        parts = AgentParts(client, inside=env.console_inside) if client else None
+        yield AgentDescription(description_of(env), origins, local, parts)
     if backend is not None:
         yield TurnCancel(backend, origins, local=local)
         yield PastTurns(backend, origins, local=local, inside=env.console_inside)

@@ -10,6 +10,7 @@ from omnia_core.http.head import RequestHead
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import NO_DOORS
 from omnia_facade.auth.principal import Principal
+from omnia_facade.console.inside import AgentParts
 from omnia_facade.entrance.admission import check_method_and_origin
 
 PATH = "/api/agent"
@@ -22,6 +23,7 @@ class AgentDescription(Struct, frozen=True):
     Attributes:
         allowed_origins: as for an upgrade to WebSocket.
         local: whether the port is reachable from this machine only.
+        parts: what else there is to tell; None without a runtime.
     """
 
     status: ClassVar[int] = 200
@@ -30,6 +32,7 @@ class AgentDescription(Struct, frozen=True):
     document: JsonObject
     allowed_origins: Sequence[str]
     local: bool
+    parts: AgentParts | None = None
 
     def serves(self, path: str) -> bool:
         return path == PATH
@@ -41,7 +44,7 @@ class AgentDescription(Struct, frozen=True):
             HttpError: the method or the origin is not allowed.
         """
         check_method_and_origin(head, _METHODS, self.allowed_origins, local=self.local)
-        return self.document
+        return self.document | await self.parts.fields() if self.parts else self.document
 
 
 def description_of(env: FacadeEnv) -> JsonObject:

@@ -85,8 +85,17 @@ DOORS: tuple[DoorEntry, ...] = (
 )
 
 
+# Not one of `facade.doors`: it comes with the console.
+CONSOLE = DoorEntry(
+    name="console",
+    paths=("/api/agent/prompt",),
+    module="omnia_facade.doors.console.door",
+    hint="compose the prompt with POST /api/agent/prompt",
+)
+
+
 def served_doors(env: FacadeEnv) -> tuple[DoorEntry, ...]:
-    """Return the doors that an environment asks for, in the order of the table.
+    """Return the doors that an environment asks for, in the order of the table; last the console's.
 
     Raises:
         ConfigurationError: a name is none of a door.
@@ -97,6 +106,6 @@ def served_doors(env: FacadeEnv) -> tuple[DoorEntry, ...]:
             f"{env.variable('doors')}: expected {', '.join(Door)} or {NO_DOORS},"
             f' found "{abridged(min(unknown))}"'
         )
-    if env.mode is Mode.FUNCTION:
-        return tuple(entry for entry in DOORS if entry.name == Door.MCP and entry.name in env.doors)
-    return tuple(entry for entry in DOORS if entry.name in env.doors)
+    offered = {Door.MCP} if env.mode is Mode.FUNCTION else set(Door)
+    doors = tuple(entry for entry in DOORS if entry.name in offered and entry.name in env.doors)
+    return (*doors, CONSOLE) if env.console and env.console_inside else doors

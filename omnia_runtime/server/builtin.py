@@ -34,6 +34,8 @@ class BuiltinServer:
                 PREFIX + "ReadConversation": _unary(
                     service.read_conversation, pb.ReadConversationRequest
                 ),
+                PREFIX + "DescribeAgent": _unary(service.describe_agent, pb.DescribeAgentRequest),
+                PREFIX + "ComposePrompt": _unary(service.compose_prompt, pb.ComposePromptRequest),
                 _HEALTH + "Check": self._health.check,
                 _HEALTH + "Watch": self._health.watch,
             },

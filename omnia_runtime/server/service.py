@@ -11,6 +11,7 @@ from omnia_core.names import CONTRACT_VERSION, METADATA_SHOW_TOOLS
 from omnia_core.sessions import SessionStore, StoreUnavailable
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_runtime.configuration.reload import LiveConfiguration
+from omnia_runtime.server.described import compose_prompt, describe_agent
 from omnia_runtime.server.mapping import INTERNAL_MESSAGE, capabilities, invocation_response
 from omnia_runtime.server.past import MAX_TURNS, conversation_response
 from omnia_runtime.server.port import MessageWriter, Metadata
@@ -148,6 +149,20 @@ class RuntimeService:
             show_tools=metadata.get(METADATA_SHOW_TOOLS) == "true",
             recorded=recorded,
         )
+
+    async def describe_agent(
+        self,
+        request: pb.DescribeAgentRequest,  # noqa: ARG002 - it has no fields
+        metadata: Metadata,  # noqa: ARG002 - not needed
+    ) -> pb.DescribeAgentResponse:
+        return describe_agent(self._configuration.current)
+
+    async def compose_prompt(
+        self,
+        request: pb.ComposePromptRequest,
+        metadata: Metadata,  # noqa: ARG002 - not needed
+    ) -> pb.ComposePromptResponse:
+        return compose_prompt(self._configuration.current.versions, request)
 
     @property
     def streams(self) -> int:

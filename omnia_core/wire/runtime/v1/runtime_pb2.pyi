@@ -453,13 +453,12 @@ class DescribeAgentRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class DescribeAgentResponse(_message.Message):
-    __slots__ = ("pack", "versions", "variables", "tools", "template", "fragments", "providers", "window_tokens", "window_strategy", "validators", "evals")
+    __slots__ = ("pack", "versions", "variables", "tools", "template", "providers", "window_tokens", "window_strategy", "validators", "evals")
     PACK_FIELD_NUMBER: _ClassVar[int]
     VERSIONS_FIELD_NUMBER: _ClassVar[int]
     VARIABLES_FIELD_NUMBER: _ClassVar[int]
     TOOLS_FIELD_NUMBER: _ClassVar[int]
     TEMPLATE_FIELD_NUMBER: _ClassVar[int]
-    FRAGMENTS_FIELD_NUMBER: _ClassVar[int]
     PROVIDERS_FIELD_NUMBER: _ClassVar[int]
     WINDOW_TOKENS_FIELD_NUMBER: _ClassVar[int]
     WINDOW_STRATEGY_FIELD_NUMBER: _ClassVar[int]
@@ -470,13 +469,12 @@ class DescribeAgentResponse(_message.Message):
     variables: _containers.RepeatedCompositeFieldContainer[PromptVariable]
     tools: _containers.RepeatedCompositeFieldContainer[OfferedTool]
     template: str
-    fragments: _containers.RepeatedScalarFieldContainer[str]
     providers: _containers.RepeatedCompositeFieldContainer[ModelProvider]
     window_tokens: int
     window_strategy: str
     validators: _containers.RepeatedScalarFieldContainer[str]
     evals: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, pack: _Optional[str] = ..., versions: _Optional[_Iterable[_Union[PackVersion, _Mapping]]] = ..., variables: _Optional[_Iterable[_Union[PromptVariable, _Mapping]]] = ..., tools: _Optional[_Iterable[_Union[OfferedTool, _Mapping]]] = ..., template: _Optional[str] = ..., fragments: _Optional[_Iterable[str]] = ..., providers: _Optional[_Iterable[_Union[ModelProvider, _Mapping]]] = ..., window_tokens: _Optional[int] = ..., window_strategy: _Optional[str] = ..., validators: _Optional[_Iterable[str]] = ..., evals: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, pack: _Optional[str] = ..., versions: _Optional[_Iterable[_Union[PackVersion, _Mapping]]] = ..., variables: _Optional[_Iterable[_Union[PromptVariable, _Mapping]]] = ..., tools: _Optional[_Iterable[_Union[OfferedTool, _Mapping]]] = ..., template: _Optional[str] = ..., providers: _Optional[_Iterable[_Union[ModelProvider, _Mapping]]] = ..., window_tokens: _Optional[int] = ..., window_strategy: _Optional[str] = ..., validators: _Optional[_Iterable[str]] = ..., evals: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class PackVersion(_message.Message):
     __slots__ = ("version", "weight")

@@ -4,7 +4,7 @@ from msgspec import Struct
 
 from omnia_core.env import FacadeEnv
 from omnia_core.errors import ConfigurationError, abridged
-from omnia_core.names import NO_DOORS, Door, Mode
+from omnia_core.names import CONSOLE_DOOR, NO_DOORS, Door, Mode
 
 
 class DoorEntry(Struct, frozen=True, kw_only=True):
@@ -85,9 +85,8 @@ DOORS: tuple[DoorEntry, ...] = (
 )
 
 
-# Not one of `facade.doors`: it comes with the console.
 CONSOLE = DoorEntry(
-    name="console",
+    name=CONSOLE_DOOR,
     paths=("/api/agent/prompt",),
     module="omnia_facade.doors.console.door",
     hint="compose the prompt with POST /api/agent/prompt",

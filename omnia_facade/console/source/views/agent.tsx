@@ -82,7 +82,15 @@ export function Agent({ agent }: { agent: AgentName }) {
         <Log conversation={conversation} agent={name} described={described} />
       </main>
       <Composer conversation={conversation} agent={name} />
-      {inspected && <Inspector turn={inspected} number={turn} count={conversation.count} step={step} />}
+      {inspected && (
+        <Inspector
+          turn={inspected}
+          number={turn}
+          count={conversation.count}
+          step={step}
+          trace={() => void conversation.trace(inspected)}
+        />
+      )}
     </div>
   );
 }

@@ -1,10 +1,14 @@
 // What happened in a turn, and in a step of it.
 
+import { Fragment } from "preact";
+import { useEffect } from "preact/hooks";
+import { moveByArrows, tabIndexOf } from "../parts/arrows";
 import { useChanges } from "../parts/changes";
 import { pretty, seconds } from "../parts/figures";
 import { Close } from "../parts/icons";
 import { routes } from "../routes";
 import type { Step, Turn } from "../turn";
+import { Piece, shown } from "./strip";
 
 interface Props {
   turn: Turn;
@@ -12,10 +16,13 @@ interface Props {
   count: number;
   // The chosen step, counted from 1; 0: none.
   step: number;
+  // Asks what is recorded of the turn by now.
+  trace: () => void;
 }
 
-export function Inspector({ turn, number, count, step }: Props) {
+export function Inspector({ turn, number, count, step, trace }: Props) {
   useChanges(turn);
+  useEffect(trace, [turn]);
   const chosen = turn.steps[step - 1];
   return (
     <aside id="inspector" class="inspector" aria-label="Inspector">
@@ -32,6 +39,7 @@ export function Inspector({ turn, number, count, step }: Props) {
           <span key={each}>{each}</span>
         ))}
       </p>
+      {turn.variant && <p class="hint">Answered by the {turn.variant}.</p>}
       {turn.steps.length > 0 && <Timeline turn={turn} step={step} />}
       {chosen ? <Detail step={chosen} total={turn.duration} /> : null}
     </aside>
@@ -43,43 +51,42 @@ export const close = (): void => routes.go({ turn: 0, step: 0 });
 function Timeline({ turn, step }: { turn: Turn; step: number }) {
   const total = turn.duration;
   return (
-    <ol class="timeline" aria-label="Steps of the turn">
-      {turn.steps.map((each, index) => {
-        const ended = each.ended ?? total;
-        return (
-          <li key={index}>
-            <button
-              type="button"
-              class="bare"
-              aria-pressed={step === index + 1}
-              onClick={() => routes.go({ step: index + 1 }, { replace: true })}
-            >
-              <span class="step-name">{each.name}</span>
-              <span class="step-track" aria-hidden="true">
-                <i
-                  class={each.failed ? "of-failed" : `of-${each.kind}`}
-                  style={{ left: `${(100 * each.began) / total}%`, width: `${(100 * (ended - each.began)) / total}%` }}
-                />
-              </span>
-              <small>{each.failed ? "failed" : seconds(ended - each.began)}</small>
-            </button>
-          </li>
-        );
-      })}
+    <ol class="timeline" aria-label="Steps of the turn" onKeyDown={moveByArrows}>
+      {turn.steps.map((each, index) => (
+        <li key={index}>
+          <button
+            type="button"
+            class="bare"
+            tabIndex={tabIndexOf(index)}
+            aria-pressed={step === index + 1}
+            onClick={() => routes.go({ step: index + 1 }, { replace: true })}
+          >
+            <span class="step-name">{each.name}</span>
+            <span class="step-track" aria-hidden="true">
+              {!each.after && <Piece step={each} total={total} />}
+            </span>
+            <small>{shown(each, total)}</small>
+          </button>
+        </li>
+      ))}
     </ol>
   );
 }
 
 function Detail({ step, total }: { step: Step; total: number }) {
-  const { call } = step;
+  const { call, kind, facts = [] } = step;
+  const times: [string, string][] = [["Began", `${seconds(step.began)} into the turn`]];
+  if (kind === "model" || kind === "tool") times.push(["Took", seconds((step.ended ?? total) - step.began)]);
   return (
     <section class="detail" aria-label={step.name}>
       <h3>{step.name}</h3>
       <dl>
-        <dt>Began</dt>
-        <dd>{seconds(step.began)} into the turn</dd>
-        <dt>Took</dt>
-        <dd>{seconds((step.ended ?? total) - step.began)}</dd>
+        {[...facts, ...times].map(([name, value]) => (
+          <Fragment key={name}>
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+          </Fragment>
+        ))}
       </dl>
       {call && (
         <>

@@ -18,7 +18,8 @@ export function Strip({ turn, inspect }: { turn: Turn; inspect: (step: number) =
           <li key={index}>
             <button type="button" tabIndex={tabIndexOf(index)} onClick={() => inspect(index + 1)}>
               <i class={colour(step)} aria-hidden="true" />
-              {step.name} <small>{shown(step, turn.duration)}</small>
+              {step.name}
+              <Shown step={step} total={turn.duration} />
             </button>
           </li>
         ))}
@@ -41,6 +42,11 @@ export function Piece({ step, total }: { step: Step; total: number }) {
       style={{ left: `${(100 * step.began) / total}%`, width: `${(100 * (ended - step.began)) / total}%` }}
     />
   );
+}
+
+function Shown({ step, total }: { step: Step; total: number }) {
+  const text = shown(step, total);
+  return text ? <small> {text}</small> : null;
 }
 
 const colour = ({ failed, kind }: Step): string => (failed ? "of-failed" : `of-${kind}`);

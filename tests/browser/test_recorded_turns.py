@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
+from tests.browser.accessibility import needs_axe, violations
 from tests.browser.served import MARKUP, PageRuntime, Served, served
 from tests.browser.tab import Tab
 from tests.browser.test_agent_page import answered, opened
@@ -156,11 +157,20 @@ def test_each_step_opens_its_detail_by_its_address_and_by_the_keyboard(
     assert tab.value("document.querySelectorAll('#inspector img').length") == 0
 
 
+def test_axe_finds_nothing_in_a_turn_with_its_steps(tab: Tab, recorded: Served) -> None:
+    needs_axe()
+    tab.open(f"{recorded.page}#/c/earlier/t/1/s/7")
+    tab.until_text("#inspector .detail", "no word of thanks")
+    for scheme in ("light", "dark"):
+        tab.prefer(scheme)
+        assert violations(tab) == []
+
+
 def test_what_the_page_measured_stays_where_nothing_is_recorded(tab: Tab, agent: Served) -> None:
     opened(tab, agent)
     tab.say("markup")
     answered(tab)
-    tab.until_text(".steps", "measured here")
+    tab.until_text(".strip", "measured here")
     assert len(tab.value(STEPS)) == 3
 
 

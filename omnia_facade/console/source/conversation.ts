@@ -51,9 +51,11 @@ export class Conversation extends Changes {
   #notes = 0;
 
   // `base` is what the paths of the agent begin with; `session` is the one to resume, empty for a new one.
+  // `metadata` is sent with each message.
   constructor(
     private readonly base: string,
     session: string,
+    private readonly metadata: () => Record<string, string>,
   ) {
     super();
     this.#resuming = session;
@@ -254,6 +256,8 @@ export class Conversation extends Changes {
 
   async #deliver(turn: Turn): Promise<void> {
     const frame: Record<string, unknown> = { type: "message", session_id: this.session };
+    const metadata = this.metadata();
+    if (Object.keys(metadata).length > 0) frame["metadata"] = metadata;
     if (turn.files.length === 0) {
       frame["content"] = turn.text;
     } else {

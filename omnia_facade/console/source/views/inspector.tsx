@@ -1,6 +1,6 @@
 // What happened in a turn, and in a step of it.
 
-import { Fragment } from "preact";
+import { Fragment, type ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
 import { moveByArrows, tabIndexOf } from "../parts/arrows";
 import { useChanges } from "../parts/changes";
@@ -11,29 +11,55 @@ import type { Step, Turn } from "../turn";
 import { Piece, shown } from "./strip";
 
 interface Props {
-  turn: Turn;
+  // What is chosen; null: none.
+  turn: Turn | null;
   number: number;
   count: number;
   // The chosen step, counted from 1; 0: none.
   step: number;
   // Asks what is recorded of the turn by now.
-  trace: () => void;
+  trace: (turn: Turn) => void;
+  // The agent, if it is shown in place of the turn.
+  about: ComponentChildren;
 }
 
-export function Inspector({ turn, number, count, step, trace }: Props) {
-  useChanges(turn);
-  useEffect(trace, [turn]);
-  const chosen = turn.steps[step - 1];
+export function Inspector({ turn, number, count, step, trace, about }: Props) {
   return (
     <aside id="inspector" class="inspector" aria-label="Inspector">
       <header>
-        <h2>
-          Turn {number} of {count}
-        </h2>
+        <div class="choice" role="group" aria-label="Inspector">
+          {turn && (
+            <button type="button" class="bare" aria-pressed={!about} onClick={() => routes.go({ about: false })}>
+              Turn
+            </button>
+          )}
+          <button
+            type="button"
+            class="bare"
+            aria-pressed={Boolean(about)}
+            onClick={() => routes.go({ about: true })}
+          >
+            Agent
+          </button>
+        </div>
         <button id="close-inspector" type="button" class="bare" aria-label="Close the inspector" onClick={close}>
           <Close />
         </button>
       </header>
+      {about || (turn && <TurnPanel turn={turn} number={number} count={count} step={step} trace={trace} />)}
+    </aside>
+  );
+}
+
+function TurnPanel({ turn, number, count, step, trace }: Omit<Props, "about" | "turn"> & { turn: Turn }) {
+  useChanges(turn);
+  useEffect(() => trace(turn), [turn]);
+  const chosen = turn.steps[step - 1];
+  return (
+    <>
+      <h2>
+        Turn {number} of {count}
+      </h2>
       <p class="facts">
         {turn.facts.map((each) => (
           <span key={each}>{each}</span>
@@ -42,11 +68,11 @@ export function Inspector({ turn, number, count, step, trace }: Props) {
       {turn.variant && <p class="hint">Answered by the {turn.variant}.</p>}
       {turn.steps.length > 0 && <Timeline turn={turn} step={step} />}
       {chosen ? <Detail step={chosen} total={turn.duration} /> : null}
-    </aside>
+    </>
   );
 }
 
-export const close = (): void => routes.go({ turn: 0, step: 0 });
+export const close = (): void => routes.go({ turn: 0, step: 0, about: false });
 
 function Timeline({ turn, step }: { turn: Turn; step: number }) {
   const total = turn.duration;

@@ -23,12 +23,8 @@ export function Strip({ turn, inspect }: { turn: Turn; inspect: (step: number) =
             </button>
           </li>
         ))}
-        {turn.origin === "measured" && (
-          <li>
-            <small>measured here</small>
-          </li>
-        )}
       </ul>
+      {turn.origin === "measured" && <p class="hint">measured here</p>}
     </div>
   );
 }

@@ -23,7 +23,7 @@ class DeclaredVariable(Struct, frozen=True, omit_defaults=True):
     enum: tuple[Any, ...] = ()
 
 
-class OfferedTool(Struct, frozen=True, omit_defaults=True):
+class AgentTool(Struct, frozen=True, omit_defaults=True):
     """A tool that the model is offered.
 
     Attributes:
@@ -75,7 +75,7 @@ class AgentInside(Struct, frozen=True):
     pack: str
     versions: tuple[PackVersion, ...]
     variables: tuple[DeclaredVariable, ...]
-    tools: tuple[OfferedTool, ...]
+    tools: tuple[AgentTool, ...]
     template: str
     providers: tuple[ModelProvider, ...]
     window: ContextLimit | None

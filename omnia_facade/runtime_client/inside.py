@@ -6,11 +6,11 @@ from omnia_core.jsonvalue import JsonObject, parse_json
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_facade.backend.inside import (
     AgentInside,
+    AgentTool,
     ComposedPrompt,
     ContextLimit,
     DeclaredVariable,
     ModelProvider,
-    OfferedTool,
     PackVersion,
     PromptText,
 )
@@ -58,11 +58,11 @@ def _variable(variable: pb.PromptVariable) -> DeclaredVariable:
     )
 
 
-def _tool(tool: pb.OfferedTool) -> OfferedTool:
+def _tool(tool: pb.OfferedTool) -> AgentTool:
     schema = _value(tool.input_schema_json)
     known: JsonObject = schema if isinstance(schema, dict) else {}
     by_client = tool.execution == pb.TOOL_EXECUTION_CLIENT
-    return OfferedTool(
+    return AgentTool(
         tool.name, tool.description, known, "client" if by_client else "", tool.handler, tool.type
     )
 

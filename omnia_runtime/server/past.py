@@ -8,7 +8,7 @@ from omnia_core.conversation.parts import Media, Part
 from omnia_core.sessions.records import Message, Session, is_placeholder
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_runtime.server.mapping import part_message
-from omnia_runtime.server.trails import NOTHING, Recorded, add_recorded
+from omnia_runtime.server.trails import NOTHING, TurnRecords, add_recorded
 
 # Without a number of turns, and at most.
 MAX_TURNS = 100
@@ -22,7 +22,7 @@ def conversation_response(
     last_turns: int,
     *,
     show_tools: bool,
-    recorded: Recorded = NOTHING,
+    recorded: TurnRecords = NOTHING,
     characters: int = MAX_CHARACTERS,
 ) -> pb.ReadConversationResponse:
     """Return the last turns, without summaries and placeholders, and what is recorded of them.

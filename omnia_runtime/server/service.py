@@ -16,7 +16,7 @@ from omnia_runtime.server.mapping import INTERNAL_MESSAGE, capabilities, invocat
 from omnia_runtime.server.past import MAX_TURNS, conversation_response
 from omnia_runtime.server.port import MessageWriter, Metadata
 from omnia_runtime.server.stream import TurnStream
-from omnia_runtime.server.trails import Recorded
+from omnia_runtime.server.trails import TurnRecords
 from omnia_runtime.turns.invocation import Invocations
 from omnia_runtime.turns.session_turns import SessionTurns, SessionUnknown
 from omnia_runtime.turns.turn import Caller
@@ -135,7 +135,7 @@ class RuntimeService:
             session = await self._store.load(request.session_id)
             if session is None or not session.open_to(caller.user_id):
                 return pb.ReadConversationResponse(state=pb.RESUME_STATE_NOT_FOUND)
-            recorded = Recorded(
+            recorded = TurnRecords(
                 await self._store.trail(request.session_id, request.last_turns or MAX_TURNS),
                 await self._store.eval_results(request.session_id),
             )

@@ -24,7 +24,7 @@ _TOLD_DETAILS = (
 )
 
 
-class Recorded(Struct, frozen=True):
+class TurnRecords(Struct, frozen=True):
     """What a session store has recorded of the turns of a session.
 
     Attributes:
@@ -35,13 +35,13 @@ class Recorded(Struct, frozen=True):
     results: Sequence[EvalResult] = ()
 
 
-NOTHING = Recorded()
+NOTHING = TurnRecords()
 
 
 def add_recorded(
     response: pb.ReadConversationResponse,
     session: Session,
-    recorded: Recorded,
+    recorded: TurnRecords,
     *,
     show_tools: bool,
 ) -> None:

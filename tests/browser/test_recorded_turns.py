@@ -25,7 +25,12 @@ FOCUSED = "document.activeElement.textContent"
 
 
 def called(at: str, duration: float, **fields: Any) -> pb.ProviderCall:
-    usual = {"provider": "default", "model": "m-1", "status": "success", "attempt": 1}
+    usual: dict[str, Any] = {
+        "provider": "default",
+        "model": "m-1",
+        "status": "success",
+        "attempt": 1,
+    }
     return pb.ProviderCall(
         began_at=f"2026-11-30T10:00:{at}Z", duration_ms=duration, **(usual | fields)
     )

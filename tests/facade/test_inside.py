@@ -133,7 +133,8 @@ async def test_what_a_stranger_sends_is_refused_and_read_no_further() -> None:
         running(runtime_address=f"127.0.0.1:{port}", console=True, console_inside=True) as facade,
     ):
         url = f"{facade.http}/api/agent/prompt"
-        for wrong in (b"", b"[]", b"{", b"\xff", {"variables": {"a": 1}}, {"version": []}):
+        bodies: list[object] = [b"", b"[]", b"{", b"\xff", {"variables": {"a": 1}}, {"version": []}]
+        for wrong in bodies:
             assert (await ask(url, wrong))[0] == 400, wrong
         large = {"variables": {"a": "x" * 300_000}}
         assert (await ask(url, large))[0] == 413

@@ -1,6 +1,7 @@
 """`GET /api/sessions/{id}/turns`: who is told what, in pods with and without an HTTP server."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -159,7 +160,8 @@ async def test_what_is_recorded_of_a_turn_is_told_with_it(*, inside: bool) -> No
         running(runtime_address=f"127.0.0.1:{port}", console_inside=inside) as facade,
     ):
         _, body = await ask(facade, TURNS, "GET")
-    (turn,) = body["turns"]
+    turns: Any = body["turns"]
+    (turn,) = turns
     assert (turn["pack_version"], turn["variant"]) == ("2.1.0", "canary")
     hidden = {"handler": "crm"} if inside else {}
     assert turn["trail"] == {

@@ -16,7 +16,7 @@ from omnia_core.sessions.records import DeletedMessages, Message, Session, place
 from omnia_core.sessions.trail import SessionTrail, TurnTrail
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_runtime.server.past import MAX_TURNS, conversation_response
-from omnia_runtime.server.trails import MAX_EXPLANATION, Recorded
+from omnia_runtime.server.trails import MAX_EXPLANATION, TurnRecords
 
 CALL = ToolCall("c1", "look", '{"id":"A-1"}')
 ONE = (
@@ -108,7 +108,7 @@ RESULT = EvalResult(
 def test_each_turn_has_what_is_recorded_of_it() -> None:
     session = Session("s", (*ONE, *TWO))
     trail = SessionTrail(session.length, 2, {1: TRAIL, 2: TurnTrail((CALLED,))})
-    recorded = Recorded(trail, [RESULT])
+    recorded = TurnRecords(trail, [RESULT])
     both = conversation_response(session, 0, show_tools=True, recorded=recorded)
     assert [(each.turn, len(each.provider_calls)) for each in both.trails] == [(1, 1), (2, 1)]
     (tool,) = both.trails[0].tool_calls
@@ -121,7 +121,7 @@ def test_each_turn_has_what_is_recorded_of_it() -> None:
 
 
 def test_a_client_that_sees_no_tools_and_no_reasons_is_told_neither() -> None:
-    recorded = Recorded(SessionTrail(4, 1, {1: TRAIL}))
+    recorded = TurnRecords(SessionTrail(4, 1, {1: TRAIL}))
     response = conversation_response(Session("s", ONE), 0, show_tools=False, recorded=recorded)
     (trail,) = response.trails
     assert (len(trail.tool_calls), len(trail.provider_calls)) == (0, 1)
@@ -131,13 +131,13 @@ def test_a_client_that_sees_no_tools_and_no_reasons_is_told_neither() -> None:
 
 def test_turns_that_were_said_elsewhere_move_the_numbers() -> None:
     session = Session("s", (*TWO, *ONE))
-    recorded = Recorded(SessionTrail(session.length, 1, {1: TRAIL}))
+    recorded = TurnRecords(SessionTrail(session.length, 1, {1: TRAIL}))
     response = conversation_response(session, 0, show_tools=True, recorded=recorded)
     assert [each.turn for each in response.trails] == [2]
 
 
 def test_a_trail_of_another_moment_is_left_out() -> None:
-    recorded = Recorded(SessionTrail(99, 1, {1: TRAIL}))
+    recorded = TurnRecords(SessionTrail(99, 1, {1: TRAIL}))
     response = conversation_response(Session("s", ONE), 0, show_tools=True, recorded=recorded)
     assert not response.trails
 

@@ -85,7 +85,7 @@ def test_the_agent_has_an_address_and_shows_what_the_model_sees(
         "max_length",
         "polite",
         "omnia chat http",
-        "OpenAI(",
+        "/v1/chat/completions",
     ):
         assert part in shown, part
     tab.click("#inspector .about .choice button:nth-of-type(2)")

@@ -184,18 +184,15 @@ function Models({ inside: { providers, window, validators, evals } }: { inside: 
 
 function Use({ agent, doors }: { agent: AgentName; doors: string[] }) {
   const base = new URL(baseOf(agent) || ".", location.href.split("#")[0]).href;
-  const python = `from openai import OpenAI
-
-client = OpenAI(base_url="${base}v1", api_key="TOKEN")
-answer = client.chat.completions.create(
-    model="${agent.name}",
-    messages=[{"role": "user", "content": "Hello"}],
-)
-print(answer.choices[0].message.content)`;
+  const message = JSON.stringify({ model: agent.name, messages: [{ role: "user", content: "Hello" }] });
+  const curl = `curl ${base}v1/chat/completions \\
+  -H "Authorization: Bearer TOKEN" \\
+  -H "Content-Type: application/json" \\
+  -d '${message}'`;
   return (
     <>
       <pre tabIndex={0}>{`omnia chat ${base}`}</pre>
-      {doors.includes("openai") && <pre tabIndex={0}>{python}</pre>}
+      {doors.includes("openai") && <pre tabIndex={0}>{curl}</pre>}
     </>
   );
 }

@@ -13,6 +13,7 @@ from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from tests.browser.accessibility import needs_axe, violations
 from tests.browser.served import MARKUP, PageRuntime, Served, served
 from tests.browser.tab import Tab
+from tests.browser.test_about_page import COMPOSED, DESCRIBED
 from tests.browser.test_agent_page import answered, opened
 from tests.end_to_end.conftest import ROOT, Up
 from tests.programs import PYTHON
@@ -103,7 +104,12 @@ RECORDED = pb.ReadConversationResponse(
 
 @pytest.fixture(scope="module")
 def recorded() -> Iterator[Served]:
-    runtime = PageRuntime(resume=pb.RESUME_STATE_RESUMABLE, conversation=RECORDED)
+    runtime = PageRuntime(
+        resume=pb.RESUME_STATE_RESUMABLE,
+        conversation=RECORDED,
+        described=DESCRIBED,
+        composed=COMPOSED,
+    )
     with served(runtime, console_inside=True) as found:
         yield found
 
@@ -160,6 +166,25 @@ def test_each_step_opens_its_detail_by_its_address_and_by_the_keyboard(
     tab.press("Tab")
     assert not tab.value("document.activeElement.closest('.steps')")
     assert tab.value("document.querySelectorAll('#inspector img').length") == 0
+
+
+def test_what_a_model_was_sent_is_put_together_again(tab: Tab, recorded: Served) -> None:
+    tab.open(f"{recorded.page}#/c/earlier/t/1/s/3")
+    tab.until_text("#inspector details summary", "What the model was sent")
+    tab.click("#inspector details summary")
+    tab.until_text("#inspector .prompt", "gold")
+    assert recorded.runtime.composed_with[-1] == ({}, "2.1.0")
+    sent = "document.querySelector('#inspector details > pre:last-child').innerText"
+    assert tab.value(sent) == "user: Where?"
+    tab.click("#inspector .timeline li:nth-child(6) button")
+    tab.click("#inspector details summary")
+    tab.until_text("#inspector .prompt", "gold")
+    for part in ("user: Where?", f"assistant calls {MARKUP}", "A-1", "tool: {", "sea"):
+        assert part in str(tab.value(sent)), part
+    # Of the naming, which came later, nothing is known.
+    tab.click("#inspector .timeline li:nth-child(8) button")
+    tab.until_text("#inspector h3", "m-name")
+    assert not tab.value("document.querySelector('#inspector details')")
 
 
 def test_axe_finds_nothing_in_a_turn_with_its_steps(tab: Tab, recorded: Served) -> None:

@@ -1,20 +1,12 @@
 // What the agent is made of: its prompt as sent and as written, versions, tools, models, and how to use it from code.
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useState } from "preact/hooks";
-import { useChanges } from "../parts/changes";
+import { useState } from "preact/hooks";
 import { cost } from "../parts/figures";
 import { baseOf, type AgentName } from "../place";
 import type { Variables } from "../variables";
-import { asJson } from "../wire/http";
-import type { Description, Inside, OfferedTool } from "./start";
-
-interface Composed {
-  parts: { text: string; variable?: string }[];
-  tokens: number;
-  version: string;
-  problems: string[];
-}
+import { marked, PromptText } from "./prompt";
+import type { Description, Inside, AgentTool } from "./start";
 
 interface Props {
   agent: AgentName;
@@ -23,31 +15,23 @@ interface Props {
 }
 
 export function About({ agent, described, variables }: Props) {
-  const { title, inside, tools = [] } = described;
+  const { title, inside, tools = [], doors = [] } = described;
   return (
     <div class="about">
       <h2>{agent.name}</h2>
       {title && <p>{title}</p>}
-      {inside && <Prompt agent={agent} inside={inside} variables={variables} />}
-      {inside && (
-        <Part name="Versions of the prompt">
-          <ul>
-            {inside.versions.map(({ version, weight }) => (
-              <li key={version}>
-                <b>{version}</b> <span class="chip">{weight} % of new conversations</span>
-              </li>
-            ))}
-          </ul>
-        </Part>
+      {inside ? (
+        <Prompt agent={agent} inside={inside} variables={variables} />
+      ) : (
+        <p class="hint">Prompt and models are shown with facade.consoleShows: inside.</p>
       )}
       <Part name="Tools">
         <Tools tools={inside?.tools ?? tools} />
       </Part>
       {inside && <Models inside={inside} />}
       <Part name="Use it">
-        <Use agent={agent} doors={described.doors ?? []} />
+        <Use agent={agent} doors={doors} />
       </Part>
-      {!inside && <p class="hint">Prompt and models are shown with facade.consoleShows: inside.</p>}
     </div>
   );
 }
@@ -61,94 +45,69 @@ function Part({ name, children }: { name: string; children: ComponentChildren })
   );
 }
 
-function Prompt({ agent, inside, variables }: { agent: AgentName; inside: Inside; variables: Variables }) {
-  const [isTemplate, setTemplate] = useState(false);
-  const [version, setVersion] = useState(inside.versions[0]!.version);
-  const [composed, setComposed] = useState<Composed | null>(null);
-  const [refused, setRefused] = useState("");
-  useChanges(variables);
-  const body = JSON.stringify({ variables: variables.metadata, version });
-  useEffect(() => {
-    const abort = new AbortController();
-    const headers = { "Content-Type": "application/json" };
-    const options = { method: "POST", body, headers, signal: abort.signal };
-    asJson<Composed>(`${baseOf(agent)}api/agent/prompt`, options).then(
-      (found) => {
-        setComposed(found);
-        setRefused("");
-      },
-      (error: Error) => {
-        if (!abort.signal.aborted) setRefused(error.message);
-      },
-    );
-    return () => abort.abort();
-  }, [body, inside]);
+function Item({ name, chip, children }: { name: string; chip: string; children?: ComponentChildren }) {
+  return (
+    <li>
+      <b>{name}</b> <span class="chip">{chip}</span>
+      {children && <p class="hint">{children}</p>}
+    </li>
+  );
+}
+
+function Prompt({ agent, inside: { versions, template }, variables }: Omit<Props, "described"> & { inside: Inside }) {
+  const [shows, setShows] = useState("As sent");
+  const [version, setVersion] = useState("");
   return (
     <Part name="Prompt">
       <div class="choice" role="group" aria-label="Prompt">
-        <button type="button" class="bare small" aria-pressed={!isTemplate} onClick={() => setTemplate(false)}>
-          As sent
-        </button>
-        <button type="button" class="bare small" aria-pressed={isTemplate} onClick={() => setTemplate(true)}>
-          Template
-        </button>
-        {inside.versions.length > 1 && (
+        {["As sent", "Template"].map((each) => (
+          <button key={each} type="button" class="bare small" aria-pressed={shows === each} onClick={() => setShows(each)}>
+            {each}
+          </button>
+        ))}
+        {versions.length > 1 && (
           <select aria-label="Version" value={version} onChange={(event) => setVersion(event.currentTarget.value)}>
-            {inside.versions.map((each) => (
-              <option key={each.version}>{each.version}</option>
+            {versions.map((each, index) => (
+              <option key={each.version} value={index ? each.version : ""}>
+                {each.version}
+              </option>
             ))}
           </select>
         )}
       </div>
-      <pre id="prompt" tabIndex={0}>
-        {isTemplate ? <Template text={inside.template} /> : composed?.parts.map(marked)}
-      </pre>
-      {refused && <p role="alert">{refused}</p>}
-      {!isTemplate && composed && (
-        <p class="hint">
-          {inside.pack} <b>{composed.version}</b>, about {composed.tokens} tokens. Marked words come from variables.
-        </p>
+      {shows === "Template" ? (
+        <pre class="prompt" tabIndex={0}>
+          {template.split(/(\{\{.*?\}\})/s).map((text, index) => marked({ text, variable: index % 2 ? text : "" }, index))}
+        </pre>
+      ) : (
+        <PromptText agent={agent} variables={variables} version={version} />
       )}
-      {!isTemplate &&
-        composed?.problems.map((each) => (
-          <p key={each} class="wrong">
-            {each}
-          </p>
+      <ul>
+        {versions.map((each) => (
+          <Item key={each.version} name={each.version} chip={`${each.weight} % of new conversations`} />
         ))}
+      </ul>
     </Part>
   );
 }
 
-const marked = ({ text, variable }: { text: string; variable?: string }, index: number) =>
-  variable ? (
-    <mark key={index} title={variable}>
-      {text}
-    </mark>
-  ) : (
-    text
-  );
-
-const Template = ({ text }: { text: string }) => (
-  <>{text.split(/(\{\{.*?\}\})/s).map((each, index) => (index % 2 ? marked({ text: each, variable: each }, index) : each))}</>
-);
-
-function Tools({ tools }: { tools: OfferedTool[] }) {
+function Tools({ tools }: { tools: AgentTool[] }) {
   if (tools.length === 0) return <p class="hint">None is shown.</p>;
   return (
     <ul>
       {tools.map(({ name, description, execution, handler, type, input_schema: { properties = {} } }) => (
-        <li key={name}>
-          <code>{name}</code>{" "}
-          <span class="chip">{execution === "client" ? "you answer" : [type, handler].filter(Boolean).join(", ")}</span>
-          <p class="hint">
-            {description}{" "}
-            <code>
-              {Object.entries(properties)
-                .map(([field, { type: kind = "any" }]) => `${field}: ${kind}`)
-                .join(", ")}
-            </code>
-          </p>
-        </li>
+        <Item
+          key={name}
+          name={name}
+          chip={execution === "client" ? "you answer" : [type, handler].filter(Boolean).join(", ")}
+        >
+          {description}{" "}
+          <code>
+            {Object.entries(properties)
+              .map(([field, { type: kind = "any" }]) => `${field}: ${kind}`)
+              .join(", ")}
+          </code>
+        </Item>
       ))}
     </ul>
   );
@@ -160,15 +119,9 @@ function Models({ inside: { providers, window, validators, evals } }: { inside: 
     <Part name="Model">
       <ul>
         {providers.map(({ name, type, model, input_usd, output_usd }) => (
-          <li key={name}>
-            <b>{model || type}</b>{" "}
-            <span class="chip">
-              {name}, {type}
-            </span>
-            <p class="hint">
-              A million tokens: {price(input_usd)} in, {price(output_usd)} out
-            </p>
-          </li>
+          <Item key={name} name={model || type} chip={`${name}, ${type}`}>
+            A million tokens: {price(input_usd)} in, {price(output_usd)} out
+          </Item>
         ))}
       </ul>
       {window && (

@@ -13,6 +13,7 @@ import { Composer } from "./composer";
 import { Header } from "./header";
 import { close, Inspector } from "./inspector";
 import { Log } from "./log";
+import { Sent } from "./prompt";
 import { Rail } from "./rail";
 import type { Description } from "./start";
 
@@ -121,6 +122,17 @@ export function Agent({ agent }: { agent: AgentName }) {
           count={conversation.count}
           step={step}
           trace={(each) => void conversation.trace(each)}
+          sent={(of, at) =>
+            described.inside && (
+              <Sent
+                agent={agent}
+                variables={variables}
+                turn={of}
+                step={at}
+                tools={described.inside.tools.map((each) => each.name)}
+              />
+            )
+          }
           about={about && <About agent={agent} described={described} variables={variables} />}
         />
       )}

@@ -19,11 +19,13 @@ interface Props {
   step: number;
   // Asks what is recorded of the turn by now.
   trace: (turn: Turn) => void;
+  // What a model was sent in a step, where that can be known.
+  sent: (turn: Turn, step: Step) => ComponentChildren;
   // The agent, if it is shown in place of the turn.
   about: ComponentChildren;
 }
 
-export function Inspector({ turn, number, count, step, trace, about }: Props) {
+export function Inspector({ turn, about, ...of }: Props) {
   return (
     <aside id="inspector" class="inspector" aria-label="Inspector">
       <header>
@@ -46,12 +48,12 @@ export function Inspector({ turn, number, count, step, trace, about }: Props) {
           <Close />
         </button>
       </header>
-      {about || (turn && <TurnPanel turn={turn} number={number} count={count} step={step} trace={trace} />)}
+      {about || (turn && <TurnPanel turn={turn} {...of} />)}
     </aside>
   );
 }
 
-function TurnPanel({ turn, number, count, step, trace }: Omit<Props, "about" | "turn"> & { turn: Turn }) {
+function TurnPanel({ turn, number, count, step, trace, sent }: Omit<Props, "about" | "turn"> & { turn: Turn }) {
   useChanges(turn);
   useEffect(() => trace(turn), [turn]);
   const chosen = turn.steps[step - 1];
@@ -67,7 +69,8 @@ function TurnPanel({ turn, number, count, step, trace }: Omit<Props, "about" | "
       </p>
       {turn.variant && <p class="hint">Answered by the {turn.variant}.</p>}
       {turn.steps.length > 0 && <Timeline turn={turn} step={step} />}
-      {chosen ? <Detail step={chosen} total={turn.duration} /> : null}
+      {chosen && <Detail step={chosen} total={turn.duration} />}
+      {chosen?.kind === "model" && !chosen.after && <Fragment key={step}>{sent(turn, chosen)}</Fragment>}
     </>
   );
 }

@@ -10,11 +10,11 @@ export interface Description {
   doors?: string[];
   variables?: Declared[];
   // Those that the client executes.
-  tools?: OfferedTool[];
+  tools?: AgentTool[];
   inside?: Inside;
 }
 
-export interface OfferedTool {
+export interface AgentTool {
   name: string;
   description: string;
   input_schema: { properties?: Record<string, { type?: string }> };
@@ -28,7 +28,7 @@ export interface Inside {
   pack: string;
   versions: { version: string; weight: number }[];
   template: string;
-  tools: OfferedTool[];
+  tools: AgentTool[];
   providers: { name: string; type: string; model: string; input_usd: number; output_usd: number }[];
   window: { tokens: number; then: string } | null;
   validators: string[];

@@ -1,6 +1,7 @@
 """What the server has recorded of a turn, in the page: the strip, the timeline and its details."""
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -278,3 +279,14 @@ def test_a_retry_a_fallback_and_a_summary_appear(tab: Tab, patient: str) -> None
     tab.send("Page.reload")
     tab.until_text("#log", "Conversation resumed")
     tab.until_text("#log", "summary")
+
+
+def test_on_a_laptop_the_prompt_is_shown_as_it_is_sent(tab: Tab, patient: str) -> None:
+    tab.open(f"{patient}#/about")
+    tab.until_text(".prompt", "You are patient in 20")
+    assert re.fullmatch(
+        r"20\d\d", str(tab.value("document.querySelector('.prompt mark').innerText"))
+    )
+    shown = tab.text("#inspector")
+    for part in ("fallback, mock", "1,200 tokens at most, then summarize", "100 % of new"):
+        assert part in shown, part

@@ -23,6 +23,14 @@ from tests.services import free_port
 STEPS = "[...document.querySelectorAll('.steps button')].map((each) => each.textContent)"
 PIECES = "[...document.querySelectorAll('.track i')].map((each) => parseFloat(each.style.width))"
 HASH = "location.hash"
+SUMMARY = """(async () => {
+    const session = document.getElementById('session').value;
+    for (;;) {
+        const answer = await fetch(`api/sessions/${session}/turns`);
+        if ((await answer.text()).includes('summary_made')) return true;
+        await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+})()"""
 FOCUSED = "document.activeElement.textContent"
 
 
@@ -276,6 +284,8 @@ def test_a_retry_a_fallback_and_a_summary_appear(tab: Tab, patient: str) -> None
     steps = tab.text(last)
     assert "retry" in steps
     assert "overloaded" in steps
+    # A summary is made beside the conversation, when its turn has ended.
+    tab.value(SUMMARY)
     tab.send("Page.reload")
     tab.until_text("#log", "Conversation resumed")
     tab.until_text("#log", "summary")

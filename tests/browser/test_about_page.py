@@ -80,7 +80,7 @@ def test_the_agent_has_an_address_and_shows_what_the_model_sees(
         "http, crm",
         "id: string",
         "m-1",
-        "$0.40 in, $1.60 out",
+        "$0.40 in, $1.60 out, a million tokens",
         "8,000 tokens at most, then summarize",
         "max_length",
         "polite",
@@ -88,7 +88,7 @@ def test_the_agent_has_an_address_and_shows_what_the_model_sees(
         "/v1/chat/completions",
     ):
         assert part in shown, part
-    tab.click("#inspector .about .choice button:nth-of-type(2)")
+    tab.click("#inspector .about .choice button")
     tab.until_text(".prompt", "{{plan}}")
     assert tab.value(MARKS) == ["{{customer}}", "{{plan}}"]
     assert tab.value("document.querySelectorAll('#inspector img').length") == 0

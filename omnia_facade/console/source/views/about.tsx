@@ -6,7 +6,7 @@ import { cost } from "../parts/figures";
 import { baseOf, type AgentName } from "../place";
 import type { Variables } from "../variables";
 import { marked, PromptText } from "./prompt";
-import type { Description, Inside, AgentTool } from "./start";
+import type { AgentTool, Description, Inside } from "./start";
 
 interface Props {
   agent: AgentName;
@@ -14,57 +14,52 @@ interface Props {
   variables: Variables;
 }
 
-export function About({ agent, described, variables }: Props) {
-  const { title, inside, tools = [], doors = [] } = described;
+export function About({ agent, described: { title, inside, tools = [], doors = [] }, variables }: Props) {
+  const base = new URL(baseOf(agent) || ".", location.href.split("#")[0]).href;
   return (
     <div class="about">
       <h2>{agent.name}</h2>
-      {title && <p>{title}</p>}
+      <p>{title}</p>
       {inside ? (
-        <Prompt agent={agent} inside={inside} variables={variables} />
+        <>
+          <Prompt agent={agent} inside={inside} variables={variables} />
+          <List name="Model">{models(inside)}</List>
+        </>
       ) : (
         <p class="hint">Prompt and models are shown with facade.consoleShows: inside.</p>
       )}
-      <Part name="Tools">
-        <Tools tools={inside?.tools ?? tools} />
-      </Part>
-      {inside && <Models inside={inside} />}
-      <Part name="Use it">
-        <Use agent={agent} doors={doors} />
-      </Part>
+      <List name="Tools">{(inside?.tools ?? tools).map(tool)}</List>
+      <List name="Use it">
+        <pre tabIndex={0}>{`omnia chat ${base}`}</pre>
+        {doors.includes("openai") && <pre tabIndex={0}>{curl(base, agent.name)}</pre>}
+      </List>
     </div>
   );
 }
 
-function Part({ name, children }: { name: string; children: ComponentChildren }) {
-  return (
-    <section aria-label={name}>
-      <h3>{name}</h3>
-      {children}
-    </section>
-  );
-}
+const List = ({ name, children }: { name: string; children: ComponentChildren }) => (
+  <section aria-label={name}>
+    <h3>{name}</h3>
+    {children}
+  </section>
+);
 
-function Item({ name, chip, children }: { name: string; chip: string; children?: ComponentChildren }) {
-  return (
-    <li>
-      <b>{name}</b> <span class="chip">{chip}</span>
-      {children && <p class="hint">{children}</p>}
-    </li>
-  );
-}
+const item = (name: string, chip: string, hint?: string) => (
+  <div key={name}>
+    <b>{name}</b> <span class="chip">{chip}</span>
+    <p class="hint">{hint}</p>
+  </div>
+);
 
 function Prompt({ agent, inside: { versions, template }, variables }: Omit<Props, "described"> & { inside: Inside }) {
-  const [shows, setShows] = useState("As sent");
+  const [isTemplate, setTemplate] = useState(false);
   const [version, setVersion] = useState("");
   return (
-    <Part name="Prompt">
-      <div class="choice" role="group" aria-label="Prompt">
-        {["As sent", "Template"].map((each) => (
-          <button key={each} type="button" class="bare small" aria-pressed={shows === each} onClick={() => setShows(each)}>
-            {each}
-          </button>
-        ))}
+    <List name="Prompt">
+      <div class="choice">
+        <button type="button" class="bare small" aria-pressed={isTemplate} onClick={() => setTemplate(!isTemplate)}>
+          Template
+        </button>
         {versions.length > 1 && (
           <select aria-label="Version" value={version} onChange={(event) => setVersion(event.currentTarget.value)}>
             {versions.map((each, index) => (
@@ -75,77 +70,42 @@ function Prompt({ agent, inside: { versions, template }, variables }: Omit<Props
           </select>
         )}
       </div>
-      {shows === "Template" ? (
+      {isTemplate ? (
         <pre class="prompt" tabIndex={0}>
           {template.split(/(\{\{.*?\}\})/s).map((text, index) => marked({ text, variable: index % 2 ? text : "" }, index))}
         </pre>
       ) : (
         <PromptText agent={agent} variables={variables} version={version} />
       )}
-      <ul>
-        {versions.map((each) => (
-          <Item key={each.version} name={each.version} chip={`${each.weight} % of new conversations`} />
-        ))}
-      </ul>
-    </Part>
+      {versions.map((each) => item(each.version, `${each.weight} % of new conversations`))}
+    </List>
   );
 }
 
-function Tools({ tools }: { tools: AgentTool[] }) {
-  if (tools.length === 0) return <p class="hint">None is shown.</p>;
-  return (
-    <ul>
-      {tools.map(({ name, description, execution, handler, type, input_schema: { properties = {} } }) => (
-        <Item
-          key={name}
-          name={name}
-          chip={execution === "client" ? "you answer" : [type, handler].filter(Boolean).join(", ")}
-        >
-          {description}{" "}
-          <code>
-            {Object.entries(properties)
-              .map(([field, { type: kind = "any" }]) => `${field}: ${kind}`)
-              .join(", ")}
-          </code>
-        </Item>
-      ))}
-    </ul>
-  );
-}
+const tool = ({ name, description, execution, handler, type, input_schema: { properties = {} } }: AgentTool) => {
+  const fields = Object.entries(properties).map(([field, of]) => `${field}: ${of.type ?? "any"}`);
+  return item(name, execution ? "you answer" : `${type}, ${handler}`, [description, ...fields].join(" · "));
+};
 
-function Models({ inside: { providers, window, validators, evals } }: { inside: Inside }) {
+function models({ providers, window, validators, evals }: Inside) {
   const price = (usd: number): string => (usd ? cost(usd) : "free");
-  return (
-    <Part name="Model">
-      <ul>
-        {providers.map(({ name, type, model, input_usd, output_usd }) => (
-          <Item key={name} name={model || type} chip={`${name}, ${type}`}>
-            A million tokens: {price(input_usd)} in, {price(output_usd)} out
-          </Item>
-        ))}
-      </ul>
-      {window && (
-        <p class="hint">
-          {window.tokens.toLocaleString("en")} tokens at most, then {window.then}
-        </p>
-      )}
-      {validators.length > 0 && <p class="hint">Checks: {validators.join(", ")}</p>}
-      {evals.length > 0 && <p class="hint">Evaluations: {evals.join(", ")}</p>}
-    </Part>
-  );
+  const facts = [
+    window ? `${window.tokens.toLocaleString("en")} tokens at most, then ${window.then}` : "",
+    ...validators.map((each) => `check ${each}`),
+    ...evals.map((each) => `evaluation ${each}`),
+  ];
+  return [
+    ...providers.map(({ name, type, model, input_usd, output_usd }) =>
+      item(model || type, `${name}, ${type}`, `${price(input_usd)} in, ${price(output_usd)} out, a million tokens`),
+    ),
+    <p class="hint">{facts.filter(Boolean).join(" · ")}</p>,
+  ];
 }
 
-function Use({ agent, doors }: { agent: AgentName; doors: string[] }) {
-  const base = new URL(baseOf(agent) || ".", location.href.split("#")[0]).href;
-  const message = JSON.stringify({ model: agent.name, messages: [{ role: "user", content: "Hello" }] });
-  const curl = `curl ${base}v1/chat/completions \\
+function curl(base: string, model: string): string {
+  const message = JSON.stringify({ model, messages: [{ role: "user", content: "Hello" }] });
+  return `curl ${base}v1/chat/completions \\
   -H "Authorization: Bearer TOKEN" \\
   -H "Content-Type: application/json" \\
   -d '${message}'`;
-  return (
-    <>
-      <pre tabIndex={0}>{`omnia chat ${base}`}</pre>
-      {doors.includes("openai") && <pre tabIndex={0}>{curl}</pre>}
-    </>
-  );
 }

@@ -104,8 +104,8 @@ function Timeline({ turn, step }: { turn: Turn; step: number }) {
 
 function Detail({ step, total }: { step: Step; total: number }) {
   const { call, kind, facts = [] } = step;
-  const times: [string, string][] = [["Began", `${seconds(step.began)} into the turn`]];
-  if (kind === "model" || kind === "tool") times.push(["Took", seconds((step.ended ?? total) - step.began)]);
+  const times: [string, string][] = [["began", `${seconds(step.began)} into the turn`]];
+  if (kind === "model" || kind === "tool") times.push(["took", seconds((step.ended ?? total) - step.began)]);
   return (
     <section class="detail" aria-label={step.name}>
       <h3>{step.name}</h3>

@@ -18,8 +18,7 @@ export function Strip({ turn, inspect }: { turn: Turn; inspect: (step: number) =
           <li key={index}>
             <button type="button" tabIndex={tabIndexOf(index)} onClick={() => inspect(index + 1)}>
               <i class={colour(step)} aria-hidden="true" />
-              {step.name}
-              <Shown step={step} total={turn.duration} />
+              {step.name} <small>{shown(step, turn.duration)}</small>
             </button>
           </li>
         ))}
@@ -40,17 +39,11 @@ export function Piece({ step, total }: { step: Step; total: number }) {
   );
 }
 
-function Shown({ step, total }: { step: Step; total: number }) {
-  const text = shown(step, total);
-  return text ? <small> {text}</small> : null;
-}
-
 const colour = ({ failed, kind }: Step): string => (failed ? "of-failed" : `of-${kind}`);
 
 // The time of a step, or what became of it.
 export function shown(step: Step, total: number): string {
-  if (step.kind === "check") return step.note!;
-  if (step.kind === "event") return step.note ?? "";
+  if (step.kind === "check" || step.kind === "event") return step.note ?? "";
   const time = seconds((step.ended ?? total) - step.began);
   return step.failed ? `${time} ${step.note || "failed"}` : time;
 }

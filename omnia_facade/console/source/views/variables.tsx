@@ -12,9 +12,7 @@ export function VariablesForm({ variables }: { variables: Variables }) {
     <details class="variables">
       <summary>
         Variables{" "}
-        <small>
-          {missing.length > 0 ? `${missing.join(", ")} ${missing.length > 1 ? "need values" : "needs a value"}` : set.join(", ")}
-        </small>
+        <small>{[...missing.map((each) => `${each} needs a value`), ...set].join(", ")}</small>
       </summary>
       <div class="fields">
         {declared.map((each) => (

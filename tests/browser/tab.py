@@ -104,6 +104,11 @@ class Tab:
                 "Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code
             )
 
+    def alt(self, code: str, key: str) -> None:
+        """Press a key together with Alt."""
+        for kind in ("keyDown", "keyUp"):
+            self.send("Input.dispatchKeyEvent", type=kind, key=key, code=code, modifiers=1)
+
     def say(self, text: str) -> None:
         """Send a message as a person does."""
         self.fill("#message", text)

@@ -177,6 +177,22 @@ def test_each_step_opens_its_detail_by_its_address_and_by_the_keyboard(
     assert tab.value("document.querySelectorAll('#inspector img').length") == 0
 
 
+def test_keys_open_the_inspector_and_go_from_turn_to_turn(tab: Tab, agent: Served) -> None:
+    opened(tab, agent)
+    for number, word in enumerate(("one", "two"), 1):
+        tab.say(word)
+        answered(tab, number)
+    tab.alt("KeyI", "i")
+    tab.until_text("#inspector h2", "Turn 2 of 2")
+    tab.alt("ArrowUp", "ArrowUp")
+    tab.until_text("#inspector h2", "Turn 1 of 2")
+    tab.alt("ArrowUp", "ArrowUp")
+    tab.alt("ArrowDown", "ArrowDown")
+    tab.until_text("#inspector h2", "Turn 2 of 2")
+    tab.alt("KeyI", "i")
+    tab.until("!document.querySelector('#inspector')")
+
+
 def test_what_a_model_was_sent_is_put_together_again(tab: Tab, recorded: Served) -> None:
     tab.open(f"{recorded.page}#/c/earlier/t/1/s/3")
     tab.until_text("#inspector details summary", "What the model was sent")

@@ -20,21 +20,23 @@ from omnia_core.telemetry.program import log_start, program_registry
 from omnia_core.telemetry.tracing.configuration import configure_tracing
 from omnia_facade.auth.chain import Authenticator
 from omnia_facade.auth.mounted import MountedValidator
-from omnia_facade.backend.port import Backend
+from omnia_facade.backend.port import Backend, NewId
 from omnia_facade.cancellation import TurnCancel
 from omnia_facade.console.description import AgentDescription, description_of
 from omnia_facade.context import ProcessContext
 from omnia_facade.conversations import open_backend, websocket_upgrade
 from omnia_facade.doors.registry import served_doors
 from omnia_facade.entrance.capacity import Capacity
+from omnia_facade.entrance.head_route import HeadRoute
 from omnia_facade.entrance.http_side import HttpProtocolFactory, HttpSide
 from omnia_facade.entrance.router import (
     ConnectionRouter,
     EntranceContext,
-    HeadRoute,
     StaticFrontPage,
 )
+from omnia_facade.forking import SessionFork
 from omnia_facade.metrics import FacadeMetrics
+from omnia_facade.new_sessions import session_ids
 from omnia_facade.past import PastTurns
 from omnia_facade.ports import listen, readiness, serve_health
 from omnia_facade.rollout.files import RolloutFiles
@@ -95,7 +97,7 @@ class FacadeServer:
             hosts = HostRule(env.bind_address if public else None, env.allowed_origins)
             budget = ReceiveBudget()
             local = is_loopback(env.bind_address or "")
-            head_routes = tuple(_head_routes(env, backend, local=local))
+            head_routes = tuple(_head_routes(env, backend, session_ids(media), local=local))
             http = _HttpServer(
                 partial(
                     _open_http, context, authenticator, backend, media, head_routes, hosts, budget
@@ -185,13 +187,16 @@ def mcp_resource(env: FacadeEnv) -> str:
     return f"{base.rstrip('/')}/mcp" if base and Door.MCP in env.doors else ""
 
 
-def _head_routes(env: FacadeEnv, backend: Backend | None, *, local: bool) -> Iterator[HeadRoute]:
+def _head_routes(
+    env: FacadeEnv, backend: Backend | None, new_id: NewId, *, local: bool
+) -> Iterator[HeadRoute]:
     origins = tuple(env.allowed_origins)
     if env.console:
         yield AgentDescription(description_of(env), origins, local)
     if backend is not None:
         yield TurnCancel(backend, origins, local=local)
         yield PastTurns(backend, origins, local=local)
+        yield SessionFork(backend, new_id, origins, local=local)
 
 
 def serves_http(env: FacadeEnv) -> bool:

@@ -23,6 +23,7 @@ class PastTurns:
     """Answers the requests for the turns of a session."""
 
     status = 200
+    body_bytes = 0
     hint = "read a conversation with GET /api/sessions/{id}/turns"
 
     def __init__(self, backend: Backend, allowed_origins: Sequence[str], *, local: bool) -> None:

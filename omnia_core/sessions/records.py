@@ -31,6 +31,8 @@ class Message(Struct, frozen=True, omit_defaults=True):
         covers: of a `summary`, how many messages from the beginning of the session it covers,
             earlier summaries included.
         created_at: RFC 3339, UTC.
+        forked_from: of a `user` message that was copied with its turn, the session in which it was
+            said.
     """
 
     role: Literal["user", "assistant", "tool", "summary"]
@@ -45,6 +47,7 @@ class Message(Struct, frozen=True, omit_defaults=True):
     user_id: str = ""
     covers: int = 0
     created_at: str = ""
+    forked_from: str = ""
 
 
 class DeletedMessages(Struct, frozen=True):

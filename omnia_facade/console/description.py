@@ -25,6 +25,7 @@ class AgentDescription(Struct, frozen=True):
     """
 
     status: ClassVar[int] = 200
+    body_bytes: ClassVar[int] = 0
     hint: ClassVar[str] = f"read what the agent is for with GET {PATH}"
 
     document: JsonObject

@@ -24,8 +24,8 @@ from omnia_facade.doors.cors import OriginRule
 from omnia_facade.doors.exchange import Kernel
 from omnia_facade.doors.opening import open_kernel
 from omnia_facade.doors.registry import served_doors
+from omnia_facade.entrance.head_route import HeadRoute
 from omnia_facade.entrance.http_side import HttpProtocolFactory
-from omnia_facade.entrance.router import HeadRoute
 from omnia_facade.http.doors import DoorRoute
 from omnia_facade.http.forward import Forwarder
 from omnia_facade.http.server import HttpRoute, HttpServer

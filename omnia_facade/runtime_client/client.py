@@ -9,7 +9,7 @@ from omnia_core.conversation.chunk import chunk_text
 from omnia_core.telemetry.tracing import trace_headers
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_facade.auth.principal import Principal
-from omnia_facade.backend.port import Cancellation, Probed, Reading
+from omnia_facade.backend.port import Cancellation, Forked, Probed, Reading
 from omnia_facade.runtime_client import mapping
 from omnia_facade.runtime_client.port import (
     IncomingEvent,
@@ -80,6 +80,16 @@ class RemoteRuntime:
         answer = await self._ask("ReadConversation", request, metadata, PROBE_SECONDS)
         return mapping.to_reading(pb.ReadConversationResponse.FromString(answer))
 
+    async def fork_conversation(
+        self, session_id: str, new_id: str, after_turn: int, caller: Principal
+    ) -> Forked:
+        request = pb.ForkConversationRequest(
+            session_id=session_id, new_session_id=new_id, after_turn=after_turn
+        )
+        metadata = self._of_session(session_id, caller)
+        answer = await self._ask("ForkConversation", request, metadata, PROBE_SECONDS)
+        return mapping.to_forked(new_id, pb.ForkConversationResponse.FromString(answer))
+
     async def invoke(
         self, input_json: str, invocation_id: str, caller: Principal, *, seconds: float
     ) -> Invocation:
@@ -113,6 +123,7 @@ class RemoteRuntime:
         request: pb.HasConversationRequest
         | pb.CancelTurnRequest
         | pb.ReadConversationRequest
+        | pb.ForkConversationRequest
         | pb.InvocationRequest
         | pb.HealthRequest,
         metadata: CallMetadata,

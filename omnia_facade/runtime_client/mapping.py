@@ -22,7 +22,15 @@ from omnia_facade.backend.events import (
     Transcript,
     TurnRequest,
 )
-from omnia_facade.backend.port import Cancellation, Probed, Reading, Resume, SaidMessage
+from omnia_facade.backend.port import (
+    Cancellation,
+    Forked,
+    ForkState,
+    Probed,
+    Reading,
+    Resume,
+    SaidMessage,
+)
 from omnia_facade.runtime_client.port import (
     CancelRequest,
     IncomingEvent,
@@ -136,6 +144,18 @@ def to_cancellation(response: pb.CancelTurnResponse) -> Cancellation:
         pb.CANCEL_STATE_NOT_RUNNING: Cancellation.NOT_RUNNING,
     }
     return states.get(response.state, Cancellation.UNAVAILABLE)
+
+
+def to_forked(new_id: str, response: pb.ForkConversationResponse) -> Forked:
+    """Return the session that was created; unknown states are `UNAVAILABLE`."""
+    states = {
+        pb.FORK_STATE_CREATED: ForkState.CREATED,
+        pb.FORK_STATE_NOT_FOUND: ForkState.NOT_FOUND,
+        pb.FORK_STATE_TURN_RUNNING: ForkState.TURN_RUNNING,
+        pb.FORK_STATE_OUT_OF_RANGE: ForkState.OUT_OF_RANGE,
+    }
+    state = states.get(response.state, ForkState.UNAVAILABLE)
+    return Forked(state, new_id if state is ForkState.CREATED else "", response.detail)
 
 
 def _failed(message: pb.ServerMessage) -> Failed:

@@ -17,7 +17,7 @@ from omnia_facade.backend.events import (
     TurnEvent,
     TurnRequest,
 )
-from omnia_facade.backend.port import Cancellation, Probed, Reading
+from omnia_facade.backend.port import Cancellation, Forked, Probed, Reading
 
 
 class RuntimeFailed(OmniaError):
@@ -113,6 +113,11 @@ class RuntimeClient(Protocol):
         self, session_id: str, caller: Principal, last_turns: int
     ) -> Reading:
         """Return the last turns of a session of this caller; 0 turns: as many as fit."""
+
+    async def fork_conversation(
+        self, session_id: str, new_id: str, after_turn: int, caller: Principal
+    ) -> Forked:
+        """Begin the session `new_id` with the first turns of a session of this caller."""
 
     async def invoke(
         self, input_json: str, invocation_id: str, caller: Principal, *, seconds: float

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from omnia_core.names import Variant
 from omnia_facade.auth.principal import Principal
-from omnia_facade.backend.port import Cancellation, Probed, Reading
+from omnia_facade.backend.port import Cancellation, Forked, Probed, Reading
 from omnia_facade.rollout.files import RolloutFiles
 from omnia_facade.runtime_client.port import (
     ConverseStream,
@@ -93,6 +93,15 @@ class RoutedRuntime:
             session_id,
             caller,
             lambda runtime: runtime.read_conversation(session_id, caller, last_turns),
+        )
+
+    async def fork_conversation(
+        self, session_id: str, new_id: str, after_turn: int, caller: Principal
+    ) -> Forked:
+        return await self._ask(
+            session_id,
+            caller,
+            lambda runtime: runtime.fork_conversation(session_id, new_id, after_turn, caller),
         )
 
     async def invoke(

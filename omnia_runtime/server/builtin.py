@@ -34,6 +34,9 @@ class BuiltinServer:
                 PREFIX + "ReadConversation": _unary(
                     service.read_conversation, pb.ReadConversationRequest
                 ),
+                PREFIX + "ForkConversation": _unary(
+                    service.fork_conversation, pb.ForkConversationRequest
+                ),
                 _HEALTH + "Check": self._health.check,
                 _HEALTH + "Watch": self._health.watch,
             },

@@ -24,6 +24,7 @@ CAPABILITIES = (
     RuntimeCapability.CLIENT_TOOLS.value,
     RuntimeCapability.SEED_HISTORY.value,
     RuntimeCapability.REQUEST_TOOLS.value,
+    RuntimeCapability.FORK.value,
 )
 # Offered by a client in one message.
 MAX_TOOLS = 128

@@ -58,6 +58,11 @@ class RuntimeServicer(Protocol):
     ) -> pb.ReadConversationResponse:
         """Return the last turns of a session of the caller."""
 
+    async def fork_conversation(
+        self, request: pb.ForkConversationRequest, metadata: Metadata
+    ) -> pb.ForkConversationResponse:
+        """Begin a session with the first turns of a session of the caller."""
+
 
 class RuntimeServer(Protocol):
     """Serves a `RuntimeServicer` and grpc.health.v1."""

@@ -71,6 +71,7 @@ class ScriptedRuntime(pb_grpc.RuntimeServiceServicer):
     session_name: str = ""
     cancel_state: "pb.CancelState | None" = None
     conversation: "pb.ReadConversationResponse | None" = None
+    fork: "pb.ForkConversationResponse | None" = None
     healthy: bool = True
     output_json: str = "{}"
     with_usage: bool = True
@@ -84,6 +85,7 @@ class ScriptedRuntime(pb_grpc.RuntimeServiceServicer):
     turns_cancelled: list[str] = field(default_factory=list)
     read: list[tuple[str, int]] = field(default_factory=list)
     read_with: list[dict[str, Any]] = field(default_factory=list)
+    forked: list[pb.ForkConversationRequest] = field(default_factory=list)
     chunks_sent: int = 0
     stream_over: asyncio.Event = field(default_factory=asyncio.Event)
     turn_began: asyncio.Event = field(default_factory=asyncio.Event)
@@ -269,6 +271,14 @@ class ScriptedRuntime(pb_grpc.RuntimeServiceServicer):
         self.read.append((request.session_id, request.last_turns))
         self.read_with.append(dict(context.invocation_metadata()))
         return self.conversation or pb.ReadConversationResponse()
+
+    async def ForkConversation(
+        self, request: pb.ForkConversationRequest, context: Any
+    ) -> pb.ForkConversationResponse:
+        if self.fork is None:
+            await context.abort(grpc.StatusCode.UNIMPLEMENTED, "not here")
+        self.forked.append(request)
+        return self.fork or pb.ForkConversationResponse()
 
 
 @contextlib.asynccontextmanager

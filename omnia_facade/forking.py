@@ -1,0 +1,93 @@
+"""`POST /api/sessions/{id}/fork`: a session that begins with the first turns of another one."""
+
+import re
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import Struct
+
+from omnia_core.http.errors import HttpError
+from omnia_core.http.head import RequestHead
+from omnia_core.jsonvalue import JsonObject
+from omnia_facade.auth.principal import Principal
+from omnia_facade.backend.port import Backend, Forked, ForkState, NewId
+from omnia_facade.entrance.admission import SessionPath
+from omnia_facade.entrance.errors import RETRY_NOW
+
+# More turns than a session has; the number on the wire has 32 bits.
+_MAX_TURN = 2**31 - 1
+_PATH = re.compile(r"/api/sessions/([A-Za-z0-9._:-]{1,128})/fork")
+
+
+class _Body(Struct):
+    after_turn: int
+
+
+class SessionFork:
+    """Answers the requests to fork a session."""
+
+    status = 201
+    body_bytes = 1024
+    hint = "fork a conversation with POST /api/sessions/{id}/fork"
+
+    def __init__(
+        self, backend: Backend, new_id: NewId, allowed_origins: Sequence[str], *, local: bool
+    ) -> None:
+        """The last two as of `SessionPath`."""
+        self._backend = backend
+        self._new_id = new_id
+        self._path = SessionPath(_PATH, ("POST",), allowed_origins, local)
+        self.serves = self._path.serves
+
+    async def answer(self, head: RequestHead, principal: Principal) -> JsonObject:
+        """Fork the session.
+
+        Returns:
+            The body of the answer, whose status is 201.
+
+        Raises:
+            HttpError: there is no new session.
+        """
+        session_id = self._path.session_of(head)
+        if not session_id:
+            raise _refusal(Forked(ForkState.NOT_FOUND))
+        after_turn = _after_turn(head.body)
+        forked = await self._backend.fork(session_id, principal, after_turn, self._new_id)
+        if forked.state is not ForkState.CREATED:
+            raise _refusal(forked)
+        return {"session_id": forked.session_id}
+
+
+def _after_turn(body: bytes) -> int:
+    """Return after how many turns the new session goes on."""
+    try:
+        number = msgspec.json.decode(body, type=_Body).after_turn
+    except msgspec.DecodeError as error:
+        raise _invalid(f'expected {{"after_turn": 2}} as JSON: {error}') from None
+    if not 0 <= number <= _MAX_TURN:
+        raise _invalid(f"after_turn: expected a number of turns from 0 on, found {number}")
+    return number
+
+
+def _invalid(detail: str) -> HttpError:
+    return HttpError(400, "invalid_request", detail)
+
+
+def _refusal(forked: Forked) -> HttpError:
+    match forked.state:
+        case ForkState.NOT_FOUND:
+            detail = (
+                "the session is unknown or has expired; with session.type memory only the pod that"
+                " has the session knows it"
+            )
+            return HttpError(404, "session_not_found", detail)
+        case ForkState.TURN_RUNNING:
+            return HttpError(409, "turn_running", forked.detail)
+        case ForkState.OUT_OF_RANGE:
+            return _invalid(forked.detail)
+        case ForkState.UNSUPPORTED:
+            detail = "this agent forks no sessions: its runtime cannot, or keeps none"
+            return HttpError(409, "fork_unsupported", detail)
+        case _:
+            detail = "the session cannot be read at present; try again"
+            return HttpError(503, "session_store_unavailable", detail, RETRY_NOW)

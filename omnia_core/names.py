@@ -67,6 +67,9 @@ class Variant(StrEnum):
     CANDIDATE = "candidate"
 
 
+# What the turns of a session with a trial have in place of a side.
+TRIAL_VARIANT = "trial"
+
 # In an environment, where an empty list means the default.
 NO_DOORS = "none"
 # They reveal nothing to a client without a credential. A2A publishes a card, and is asked for.
@@ -148,7 +151,6 @@ class RuntimeCapability(StrEnum):
     SEED_HISTORY = "seed_history"
     REQUEST_TOOLS = "request_tools"
     FORK = "fork"
-    TRIAL = "trial"
 
 
 # The largest gRPC message and the largest WebSocket message, in bytes.

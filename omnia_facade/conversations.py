@@ -49,6 +49,7 @@ def websocket_upgrade(
             session_id,
             show_tools=env.show_tools,
             binary=head.parameter("binary") == "true",
+            trials=env.trial,
             timings=timings,
         )
         connection = context.tracing.dialogue(backend.begin(session_id, principal), head.headers)

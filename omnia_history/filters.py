@@ -15,7 +15,7 @@ from omnia_history.refusals import Refused
 DEFAULT_LIMIT, MAX_LIMIT = 50, 500
 MAX_SEARCH_LENGTH = 200
 STATUSES = ("active", "completed", "error", "cancelled")
-TAGS = ("agent", "function")
+TAGS = ("agent", "function", "trial")
 EVAL_GROUPS = ("eval", "variant", "agent", "pack_version")
 GROUPS = ("agent", "provider", "model", "day")
 _MAX_QUOTED_LENGTH = 64

@@ -1,8 +1,8 @@
 """The requests and events of turns and voice calls, independent of any wire format."""
 
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from omnia_core.conversation.parts import Part
 from omnia_core.conversation.tools import ToolCall, ToolResult
@@ -28,6 +28,20 @@ class RequestTool(Struct, frozen=True):
     parameters: str = '{"type":"object"}'
 
 
+class Trial(Struct, frozen=True):
+    """What a session tries out from its first message on; "" for what stays.
+
+    Attributes:
+        version: of the PromptPack.
+        provider: its name in the agent.
+        system: the template of the system prompt.
+    """
+
+    version: Annotated[str, Meta(max_length=256)] = ""
+    provider: Annotated[str, Meta(max_length=256)] = ""
+    system: Annotated[str, Meta(max_length=32 * 1024)] = ""
+
+
 class TurnRequest(Struct, frozen=True):
     """A user message and its session.
 
@@ -35,6 +49,7 @@ class TurnRequest(Struct, frozen=True):
         traceparent: the span that the turn continues; "" without tracing.
         history: what was said before; read only when the session is new.
         tools: offered to the model in this turn, beside those of the agent.
+        trial: for the first message of a session.
     """
 
     session_id: str
@@ -45,6 +60,7 @@ class TurnRequest(Struct, frozen=True):
     traceparent: str = ""
     history: tuple[HistoryMessage, ...] = ()
     tools: tuple[RequestTool, ...] = ()
+    trial: Trial | None = None
 
     @property
     def text(self) -> str:

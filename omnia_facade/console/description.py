@@ -8,7 +8,7 @@ from msgspec import Struct
 from omnia_core.env.facade import FacadeEnv
 from omnia_core.http.head import RequestHead
 from omnia_core.jsonvalue import JsonObject
-from omnia_core.names import NO_DOORS
+from omnia_core.names import NO_DOORS, Handler, Mode
 from omnia_facade.auth.principal import Principal
 from omnia_facade.entrance.admission import check_method_and_origin
 
@@ -58,4 +58,13 @@ def _fields(env: FacadeEnv) -> Iterator[tuple[str, object]]:
         yield "title", env.agent_description
     if env.agent_examples:
         yield "examples", env.agent_examples.splitlines()
+    yield "capabilities", list(_capabilities(env))
     yield "doors", ["websocket", *(each for each in env.doors if each != NO_DOORS)]
+
+
+def _capabilities(env: FacadeEnv) -> Iterator[str]:
+    """Yield what a page may offer here."""
+    if env.mode is Mode.AGENT and env.handler_mode is Handler.RUNTIME:
+        yield "fork"
+        if env.trial:
+            yield "trial"

@@ -20,6 +20,7 @@ from omnia_facade.backend.events import (
     ToolCallEvent,
     ToolResultEvent,
     Transcript,
+    Trial,
     TurnRequest,
 )
 from omnia_facade.backend.port import (
@@ -62,6 +63,7 @@ def to_client_message(session_id: str, message: OutgoingMessage) -> pb.ClientMes
                     )
                     for tool in message.tools
                 ],
+                trial=_to_trial(message.trial),
             )
         case ClientToolResult():
             answer = pb.ClientToolResult(
@@ -213,6 +215,12 @@ def _tool_call(message: pb.ServerMessage) -> ToolCallEvent:
 def _usage(usage: pb.Usage) -> Usage:
     # The cost is a 32-bit float on the wire: only seven decimal digits are exact.
     return Usage(usage.input_tokens, usage.output_tokens, cost_usd=float(f"{usage.cost_usd:.7g}"))
+
+
+def _to_trial(trial: Trial | None) -> pb.Trial | None:
+    if trial is None:
+        return None
+    return pb.Trial(version=trial.version, provider=trial.provider, system=trial.system)
 
 
 def _to_part(part: Part) -> pb.ContentPart:

@@ -11,6 +11,7 @@ from omnia_core.errors import Code, OmniaError, abridged
 from omnia_core.jsonvalue import JsonObject, parse_json
 from omnia_core.names import RuntimeCapability
 from omnia_core.sessions import Message, SessionConflict
+from omnia_core.sessions.records import Trial
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_runtime.ports.listener import AgentEvent, ToolAnswered, ToolCalled
 from omnia_runtime.ports.model import ToolSpec
@@ -28,6 +29,9 @@ CAPABILITIES = (
 )
 # Offered by a client in one message.
 MAX_TOOLS = 128
+# Of a trial, in characters: it is stored with each message of the session.
+MAX_SYSTEM = 32 * 1024
+MAX_NAME = 256
 INTERNAL_MESSAGE = "the agent failed; its log has the reason"
 
 # A part's type on the wire, and its type in `Part`.
@@ -79,6 +83,7 @@ def read_message(message: pb.ClientMessage) -> UserTurn | RejectedMessage:
     try:
         tools = _read_tools(message.tools)
         history = tuple(map(_read_history, message.history))
+        trial = _read_trial(message.trial) if message.HasField("trial") else None
     except ValueError as error:
         return RejectedMessage(ErrorCode.INVALID_MESSAGE, str(error))
     return UserTurn(
@@ -90,7 +95,16 @@ def read_message(message: pb.ClientMessage) -> UserTurn | RejectedMessage:
         traceparent=message.traceparent,
         history=history,
         tools=tools,
+        trial=trial,
     )
+
+
+def _read_trial(trial: pb.Trial) -> Trial:
+    if len(trial.system) > MAX_SYSTEM:
+        raise ValueError(
+            f"trial.system has {len(trial.system)} characters; expected at most {MAX_SYSTEM}"
+        )
+    return Trial(trial.version[:MAX_NAME], trial.provider[:MAX_NAME], trial.system)
 
 
 def _read_history(message: pb.HistoryMessage) -> Message:

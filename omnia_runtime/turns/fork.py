@@ -87,6 +87,7 @@ def copied(session: Session, after_turn: int) -> list[Message]:
         "summary",
         pack_version=session.pack_version,
         user_id=session.user_id,
+        trial=session.trial,
         created_at=timestamp(),
     )
     return [first, *(_copy(message, session.id, session.first) for message in kept)]

@@ -3,25 +3,29 @@
 //   #/                            the start page of the agent; where several are served, all of them
 //   #/c/SESSION                   a conversation
 //   #/c/SESSION/t/2/s/1           its second turn in the inspector, and the first step of that
+//   #/compare?a=2.0.0&b=2.1.0,fast  two versions, the second with a provider, answer the same questions
 //   #/a/NAMESPACE/NAME/c/SESSION  the same where several agents are served
 
 import { isHub, ownAgent, type AgentName } from "./place";
 import { Changes } from "./parts/changes";
 
 export interface Route {
-  view: "agents" | "try";
+  view: "agents" | "try" | "compare";
   agent: AgentName;
   // Empty: a new conversation.
   session: string;
   // Counted from 1; 0: none is shown in the inspector.
   turn: number;
   step: number;
+  // Of a comparison: what each lane tries out, and its session.
+  lanes: string;
 }
 
-export const NOWHERE: Route = { view: "try", agent: ownAgent, session: "", turn: 0, step: 0 };
+export const NOWHERE: Route = { view: "try", agent: ownAgent, session: "", turn: 0, step: 0, lanes: "" };
 
 export function parsed(hash: string): Route {
-  const words = hash.replace(/^#\/?/, "").split("/").map(decoded);
+  const [path = "", lanes = ""] = hash.replace(/^#\/?/, "").split("?");
+  const words = path.split("/").map(decoded);
   const after = (mark: string): string => {
     const at = words.indexOf(mark);
     return at < 0 ? "" : (words[at + 1] ?? "");
@@ -32,12 +36,14 @@ export function parsed(hash: string): Route {
     agent = { namespace: words[1]!, name: words[2] };
     words.splice(0, 3);
   }
+  if (words[0] === "compare") return { ...NOWHERE, view: "compare", agent, lanes };
   return { ...NOWHERE, agent, session: after("c"), turn: number(after("t")), step: number(after("s")) };
 }
 
-export function addressOf({ view, agent, session, turn, step }: Route): string {
+export function addressOf({ view, agent, session, turn, step, lanes }: Route): string {
   if (view === "agents") return "#/";
   const words = isHub ? ["a", agent.namespace, agent.name] : [];
+  if (view === "compare") return `#/${[...words, "compare"].map(encodeURIComponent).join("/")}${lanes && `?${lanes}`}`;
   if (session) words.push("c", session);
   if (turn) words.push("t", String(turn));
   if (turn && step) words.push("s", String(step));

@@ -3,7 +3,7 @@
 import { MediaStreams, shown, type Shown } from "./media";
 import { Changes } from "./parts/changes";
 import { seconds, usageFacts } from "./parts/figures";
-import type { Done, Fault, MediaChunk, MediaContent, ToolCallBody, ToolResultBody } from "./wire/frames";
+import type { Done, Fault, MediaChunk, MediaContent, ToolCallBody, ToolResultBody, Usage } from "./wire/frames";
 
 // Why an answer ended otherwise than as usual.
 const REASONS: Record<string, string> = {
@@ -106,6 +106,7 @@ export class Turn extends Changes {
   // The version of the prompt that answered; empty while it is not known.
   version = "";
   fault: Fault | null = null;
+  usage: Usage | null = null;
   // Whether anything of the answer has arrived.
   begun = false;
   // The names of files that were sent before the page was loaded.
@@ -195,6 +196,7 @@ export class Turn extends Changes {
       part.text = frame.content;
     }
     this.version = frame.pack_version ?? "";
+    this.usage = frame.usage ?? null;
     this.#end([...usageFacts(frame.usage), ...this.#times(), REASONS[frame.finish_reason ?? ""] ?? ""]);
     void this.#fetch((frame.parts ?? []).flatMap((each) => each.media ?? []));
   }

@@ -5,7 +5,10 @@ import type { Conversation } from "../conversation";
 import { size } from "../parts/figures";
 import { Close } from "../parts/icons";
 
-export function Composer({ conversation, agent }: { conversation: Conversation; agent: string }) {
+// Of one conversation, or of several that hear the same.
+export type Spoken = Pick<Conversation, "running" | "stopping" | "say" | "stop">;
+
+export function Composer({ conversation, agent }: { conversation: Spoken; agent: string }) {
   const [files, setFiles] = useState<File[]>([]);
   const [over, setOver] = useState(false);
   const form = useRef<HTMLFormElement>(null);
@@ -70,6 +73,11 @@ export function Composer({ conversation, agent }: { conversation: Conversation; 
           placeholder={`Write to ${agent}`}
           aria-describedby="keys"
           onKeyDown={(event) => {
+            if (event.key === "ArrowUp" && !event.currentTarget.value) {
+              event.preventDefault();
+              [...document.querySelectorAll<HTMLElement>(".edit")].at(-1)?.click();
+              return;
+            }
             if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
             event.preventDefault();
             form.current!.requestSubmit();

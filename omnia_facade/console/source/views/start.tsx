@@ -6,6 +6,8 @@ import { Arrow } from "../parts/icons";
 export interface Description {
   title?: string;
   examples?: string[];
+  // What may be offered here.
+  capabilities?: string[];
 }
 
 export function Start({

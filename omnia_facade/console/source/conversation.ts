@@ -122,18 +122,13 @@ export class Conversation extends Changes {
     this.changed();
   }
 
-  // A message that failed is sent again where nothing can be forked.
-  again(turn: Turn): void {
-    turn.dismissFault();
-    this.say(turn.text, turn.files);
-  }
-
   // A message is said again, as it was or in other words, in a session that goes on before it.
   async fork(turn: Turn, text = turn.text): Promise<void> {
     if (this.running || this.#queue.length || this.#forking) return;
     const { session } = this;
     const number = this.numberOf(turn);
     this.#forking = true;
+    turn.dismissFault();
     try {
       const forked = await forkBefore(this.base, session, this.turns, turn);
       // Another conversation may have been chosen meanwhile.
@@ -146,7 +141,10 @@ export class Conversation extends Changes {
       this.items = this.items.slice(0, this.items.indexOf(turn));
       this.say(text, turn.files);
     } catch (refused) {
-      this.note(`Nothing was sent: ${(refused as Error).message}`);
+      const { code, message } = refused as Refused;
+      // Where nothing can be forked, the message follows what was said.
+      if (code?.endsWith("_unsupported")) this.say(text, turn.files);
+      else this.note(`Nothing was sent: ${message}`);
     } finally {
       this.#forking = false;
     }

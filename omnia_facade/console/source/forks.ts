@@ -1,7 +1,7 @@
 // Sessions that begin with the first turns of another one, and the variants of a turn that come of it.
 
 import type { Turn } from "./turn";
-import { asJson } from "./wire/http";
+import { asJson, type Refused } from "./wire/http";
 
 // As many as the server tells at once.
 const MOST = 100;
@@ -20,7 +20,11 @@ export interface Variants {
 // Begins a session before a turn; empty when the session has nothing from that turn on.
 export async function forkBefore(base: string, session: string, shown: Turn[], turn: Turn): Promise<string> {
   const path = `${base}api/sessions/${encodeURIComponent(session)}`;
-  const { earlier, turns } = await asJson<Told>(`${path}/turns?last=${MOST}`);
+  const { earlier, turns } = await asJson<Told>(`${path}/turns?last=${MOST}`).catch((refused: Refused) => {
+    // Nothing of the session was stored.
+    if (refused.status === 404) return { earlier: 0, turns: [] };
+    throw refused;
+  });
   const before = earlier + kept(
     turns.map((each) => each.messages[0].content ?? ""),
     shown.map((each) => each.text),

@@ -67,7 +67,7 @@ export function Log({
               <AnswerView
                 turn={item}
                 agent={agent}
-                again={() => (mayFork(item) ? void conversation.fork(item) : conversation.again(item))}
+                again={conversation.running ? undefined : () => void conversation.fork(item)}
                 fork={mayFork(item) ? () => void conversation.fork(item) : undefined}
                 drawn={stick}
                 inspect={(step) => routes.go({ turn: conversation.numberOf(item), step })}

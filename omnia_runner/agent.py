@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 from msgspec import structs
 from prometheus_client import CollectorRegistry
 
+from omnia_core.conversation.trial import Trial
 from omnia_core.env import SecretStr
 from omnia_core.errors import ConfigurationError
 from omnia_core.files.pack import Pack
@@ -18,7 +19,6 @@ from omnia_core.files.pack.document import TemplateEngine
 from omnia_core.files.pack.prompt import Prompt, PromptVariable, ToolPolicy
 from omnia_core.files.providers import ProviderConfig
 from omnia_core.sessions import SessionStore
-from omnia_core.sessions.records import Trial
 from omnia_runner.tools import PythonTools
 from omnia_runner.tracing import LIBRARY_TRACER
 from omnia_runtime.agent.context_window import context_window

@@ -7,22 +7,9 @@ from msgspec import Struct, field
 from omnia_core.conversation.finish_reasons import INTERRUPTED
 from omnia_core.conversation.parts import Part
 from omnia_core.conversation.tools import ToolCall
+from omnia_core.conversation.trial import Trial
 
 _NOT_FINISHED = '{"error":"not finished"}'
-
-
-class Trial(Struct, frozen=True, omit_defaults=True):
-    """What a session tries out in place of what it would get; "" for what stays.
-
-    Attributes:
-        version: of the PromptPack.
-        provider: its name in the agent.
-        system: the template of the system prompt.
-    """
-
-    version: str = ""
-    provider: str = ""
-    system: str = ""
 
 
 class Message(Struct, frozen=True, omit_defaults=True):

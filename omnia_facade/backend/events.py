@@ -1,11 +1,12 @@
 """The requests and events of turns and voice calls, independent of any wire format."""
 
-from typing import Annotated, TypeAlias
+from typing import TypeAlias
 
-from msgspec import Meta, Struct, field
+from msgspec import Struct, field
 
 from omnia_core.conversation.parts import Part
 from omnia_core.conversation.tools import ToolCall, ToolResult
+from omnia_core.conversation.trial import Trial
 from omnia_core.conversation.usage import Usage
 
 
@@ -26,20 +27,6 @@ class RequestTool(Struct, frozen=True):
     name: str
     description: str = ""
     parameters: str = '{"type":"object"}'
-
-
-class Trial(Struct, frozen=True):
-    """What a session tries out from its first message on; "" for what stays.
-
-    Attributes:
-        version: of the PromptPack.
-        provider: its name in the agent.
-        system: the template of the system prompt.
-    """
-
-    version: Annotated[str, Meta(max_length=256)] = ""
-    provider: Annotated[str, Meta(max_length=256)] = ""
-    system: Annotated[str, Meta(max_length=32 * 1024)] = ""
 
 
 class TurnRequest(Struct, frozen=True):

@@ -5,6 +5,7 @@ from typing import assert_never
 
 from omnia_core.conversation.parts import Media, Part
 from omnia_core.conversation.tools import ToolCall, ToolResult
+from omnia_core.conversation.trial import Trial
 from omnia_core.conversation.usage import Usage
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_facade.backend.events import (
@@ -20,7 +21,6 @@ from omnia_facade.backend.events import (
     ToolCallEvent,
     ToolResultEvent,
     Transcript,
-    Trial,
     TurnRequest,
 )
 from omnia_facade.backend.port import (

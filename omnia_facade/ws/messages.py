@@ -9,8 +9,9 @@ from msgspec import Meta, Raw, Struct
 
 from omnia_core.conversation.error_codes import ErrorCode
 from omnia_core.conversation.parts import Part
+from omnia_core.conversation.trial import Trial
 from omnia_core.jsonvalue import TooDeep, check_depth
-from omnia_facade.backend.events import Trial, TurnRequest
+from omnia_facade.backend.events import TurnRequest
 from omnia_facade.backend.session_ids import SESSION_ID_PATTERN, SESSION_ID_RULE
 
 # The first half of an escaped character beyond U+FFFF (RFC 8259, section 7).

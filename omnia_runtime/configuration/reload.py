@@ -6,9 +6,9 @@ from typing import Protocol
 
 import structlog
 
+from omnia_core.conversation.trial import Trial
 from omnia_core.errors import ConfigurationError
 from omnia_core.files.changes import signature
-from omnia_core.sessions.records import Trial
 from omnia_runtime.configuration.loader import Configuration
 from omnia_runtime.turns.agent_version import AgentVersion, TrialInvalid
 

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 from msgspec import structs
 
+from omnia_core.conversation.trial import Trial
 from omnia_core.errors import ConfigurationError
 from omnia_core.files.pack import Pack
 from omnia_core.names import TRIAL_VARIANT
-from omnia_core.sessions.records import Trial
 from omnia_runtime.prompts.pack_versions import PackVersions
 from omnia_runtime.turns.agent_version import AgentVersion, TrialInvalid
 

@@ -6,12 +6,12 @@ from msgspec import Struct
 
 from omnia_core.conversation.error_codes import ErrorCode
 from omnia_core.conversation.parts import MEDIA_TYPES, Media, Part
+from omnia_core.conversation.trial import MAX_NAME, MAX_SYSTEM, Trial
 from omnia_core.conversation.usage import Usage
 from omnia_core.errors import Code, OmniaError, abridged
 from omnia_core.jsonvalue import JsonObject, parse_json
 from omnia_core.names import RuntimeCapability
 from omnia_core.sessions import Message, SessionConflict
-from omnia_core.sessions.records import Trial
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_runtime.ports.listener import AgentEvent, ToolAnswered, ToolCalled
 from omnia_runtime.ports.model import ToolSpec
@@ -29,9 +29,6 @@ CAPABILITIES = (
 )
 # Offered by a client in one message.
 MAX_TOOLS = 128
-# Of a trial, in characters: it is stored with each message of the session.
-MAX_SYSTEM = 32 * 1024
-MAX_NAME = 256
 INTERNAL_MESSAGE = "the agent failed; its log has the reason"
 
 # A part's type on the wire, and its type in `Part`.

@@ -9,13 +9,13 @@ import orjson
 from msgspec import Struct, structs
 
 from omnia_core.conversation.tools import ToolCall, ToolResult
+from omnia_core.conversation.trial import Trial
 from omnia_core.errors import Code, OmniaError
 from omnia_core.files.function import FunctionFile
 from omnia_core.files.pack.compiled import CompiledPrompt
 from omnia_core.jsonvalue import parse_json
 from omnia_core.sessions import Message
 from omnia_core.sessions.audit import EventKind
-from omnia_core.sessions.records import Trial
 from omnia_runtime.agent.loop import AgentLoop, LimitReached, TurnLimits
 from omnia_runtime.agent.request_builder import ModelContext, RequestBuilder
 from omnia_runtime.observe.audit import record_event, record_refused_call

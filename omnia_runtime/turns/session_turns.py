@@ -8,12 +8,12 @@ from weakref import WeakValueDictionary
 
 from msgspec import structs
 
+from omnia_core.conversation.trial import Trial
 from omnia_core.conversation.usage import Usage
 from omnia_core.errors import Code, OmniaError
 from omnia_core.names import TRIAL_VARIANT
 from omnia_core.sessions import Message, Session, SessionStore
 from omnia_core.sessions.audit import EventKind
-from omnia_core.sessions.records import Trial
 from omnia_core.sessions.signals import CANCEL, Signal
 from omnia_core.telemetry.tracing import current_span
 from omnia_runtime.agent.request_builder import RequestBuilder

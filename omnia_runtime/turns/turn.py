@@ -7,9 +7,10 @@ from msgspec import Struct, structs
 from omnia_core.conversation.finish_reasons import IMPORTED
 from omnia_core.conversation.parts import Part
 from omnia_core.conversation.tools import ToolCall
+from omnia_core.conversation.trial import Trial
 from omnia_core.names import METADATA_USER_ID
 from omnia_core.sessions import Message
-from omnia_core.sessions.records import Trial, placeholder_result
+from omnia_core.sessions.records import placeholder_result
 from omnia_runtime.ports.model import ToolSpec
 from omnia_runtime.ports.tools import ClientExecutor
 

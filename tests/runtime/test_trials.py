@@ -9,9 +9,9 @@ import orjson
 import pytest
 import yaml
 
+from omnia_core.conversation.trial import Trial
 from omnia_core.env import RuntimeEnv
 from omnia_core.sessions.factory import open_sessions
-from omnia_core.sessions.records import Trial
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_runtime.server.mapping import RejectedMessage, read_message
 from tests.runtime.program import LIMIT, Program, Stream, client

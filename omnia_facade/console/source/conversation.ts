@@ -49,6 +49,8 @@ export class Conversation extends Changes {
   #resuming: string;
   // Whether the session has anything to resume.
   #said: boolean;
+  // Whether it was begun before this page was loaded.
+  #continued = false;
   // How many turns of the session are not shown.
   #earlier = 0;
   #upload: PromiseWithResolvers<UploadTicket | null> | null = null;
@@ -172,6 +174,7 @@ export class Conversation extends Changes {
     this.session = "";
     this.#said = id !== "";
     this.#resuming = id;
+    this.#continued = false;
     this.#connection.open();
     this.items = [];
     this.#earlier = 0;
@@ -226,6 +229,7 @@ export class Conversation extends Changes {
       this.name = body.session_name ?? "";
       const isFirst = !this.session;
       this.#adopt(id, "");
+      this.#continued ||= isFirst;
       if (isFirst) void this.#showPast(id);
       return;
     }
@@ -290,7 +294,7 @@ export class Conversation extends Changes {
     const frame: Record<string, unknown> = { type: "message", session_id: this.session };
     // What was refused began no session.
     const isFirst = this.turns.every((each) => each === turn || each.fault?.code === "INVALID_MESSAGE");
-    if (this.trial && isFirst) frame["trial"] = this.trial;
+    if (this.trial && isFirst && !this.#continued) frame["trial"] = this.trial;
     if (turn.files.length === 0) {
       frame["content"] = turn.text;
     } else {

@@ -1,12 +1,14 @@
 """Begins a session with the first turns of another one, which stays as it is.
 
-The turns are copied as they were stored, so that the model sees what it saw. What they cost stays
+The turns are copied as they were stored, so that the model sees what it saw. Mostly this is one
+append. What they cost stays
 in the audit trail of the session in which they were said: the copy is appended without one.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+import msgspec
 import structlog
 from msgspec import structs
 
@@ -17,6 +19,8 @@ from omnia_runtime.turns.session_turns import SessionUnknown, require_owner
 from omnia_runtime.turns.turn import Caller
 
 _NUMBERED = re.compile(r"(.*) \((\d{1,6})\)", re.DOTALL)
+
+BATCH_BYTES = 8 << 20
 
 _log = structlog.get_logger()
 
@@ -40,7 +44,13 @@ class TurnUnanswered(OmniaError):
 
 
 async def fork(
-    store: SessionStore, session_id: str, new_id: str, after_turn: int, caller: Caller
+    store: SessionStore,
+    session_id: str,
+    new_id: str,
+    after_turn: int,
+    caller: Caller,
+    *,
+    batch_bytes: int = BATCH_BYTES,
 ) -> None:
     """Store the new session.
 
@@ -55,7 +65,10 @@ async def fork(
     if session is None:
         raise SessionUnknown(session_id)
     require_owner(session, caller)
-    await store.append(new_id, copied(session, after_turn), expected_length=0)
+    length = 0
+    # What breaks off between two of them is a session that nobody knows, which expires.
+    for batch in batches(copied(session, after_turn), batch_bytes):
+        length = await store.append(new_id, batch, expected_length=length)
     if not session.name:
         return
     try:
@@ -91,6 +104,24 @@ def copied(session: Session, after_turn: int) -> list[Message]:
         created_at=timestamp(),
     )
     return [first, *(_copy(message, session.id, session.first) for message in kept)]
+
+
+def batches(messages: Sequence[Message], most: int) -> Iterator[list[Message]]:
+    """Yield the messages in appends of about `most` bytes at most: MongoDB limits each to 16 MiB.
+
+    A single message is never divided; it was stored in one append before.
+    """
+    batch: list[Message] = []
+    size = 0
+    for message in messages:
+        added = len(msgspec.json.encode(message))
+        if batch and size + added > most:
+            yield batch
+            batch, size = [], 0
+        batch.append(message)
+        size += added
+    if batch:
+        yield batch
 
 
 def numbered(name: str) -> str:

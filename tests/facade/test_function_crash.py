@@ -18,7 +18,7 @@ from omnia_core.http.received import ReceiveBudget
 from omnia_core.telemetry.tracing import NO_TRACER
 from omnia_facade.auth.chain import Authenticator
 from omnia_facade.auth.principal import Principal
-from omnia_facade.backend.port import Cancellation, Probed, Reading
+from omnia_facade.backend.port import Cancellation, Forked, Probed, Reading
 from omnia_facade.context import ProcessContext
 from omnia_facade.functions.errors import FunctionErrorCode, FunctionFailed
 from omnia_facade.functions.function import Function
@@ -59,6 +59,11 @@ class Unreachable:
     async def read_conversation(
         self, session_id: str, caller: Principal, last_turns: int
     ) -> Reading:
+        raise NotImplementedError
+
+    async def fork_conversation(
+        self, session_id: str, new_id: str, after_turn: int, caller: Principal
+    ) -> Forked:
         raise NotImplementedError
 
     async def invoke(

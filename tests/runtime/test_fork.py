@@ -14,7 +14,7 @@ from omnia_core.sessions.records import DeletedMessages
 from omnia_core.sessions.retention import Retention
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_runtime.evals.recorded import answered_turns
-from omnia_runtime.turns.fork import ForkOutOfRange, TurnUnanswered, copied, fork, numbered
+from omnia_runtime.turns.fork import ForkOutOfRange, TurnUnanswered, batches, copied, fork, numbered
 from omnia_runtime.turns.session_turns import SessionUnknown
 from omnia_runtime.turns.turn import Caller
 from tests.core.session_beds import KINDS, Bed, bed_of
@@ -81,6 +81,16 @@ async def test_a_fork_without_turns_is_a_session_of_the_same_user_and_version(be
     assert not new.open_to("bob")
     await bed.store.append("new", TWO, expected_length=new.length)
     assert spoken(await bed.store.load("new")) == ["two", "two!"]
+
+
+async def test_a_long_session_is_copied_in_several_appends(bed: Bed) -> None:
+    await bed.store.append("old", [*ONE, *TWO, *THREE], expected_length=0)
+
+    await fork(bed.store, "old", "new", 3, ANN, batch_bytes=200)
+
+    new = await bed.store.load("new")
+    assert new
+    assert spoken(new) == ["one", "one!", "two", "two!", "three", "three!"]
 
 
 async def test_what_the_turns_cost_is_counted_once(bed: Bed) -> None:
@@ -164,6 +174,13 @@ def test_only_turns_of_the_session_are_asked_for(turns: int, after: int) -> None
         made = Session("t", tuple(copied(session, after)))
         assert made.turns == after
         assert spoken(made) == spoken(session)[: 2 * after]
+
+
+def test_batches_are_as_large_as_they_may_be() -> None:
+    messages = [Message("user", "x" * size) for size in (10, 10, 500, 10)]
+    sizes = [[len(each.content) for each in batch] for batch in batches(messages, 200)]
+    assert sizes == [[10, 10], [500], [10]]
+    assert list(batches([], 200)) == []
 
 
 def test_forks_of_forks_know_where_a_message_was_said() -> None:

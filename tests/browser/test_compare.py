@@ -44,8 +44,8 @@ def test_each_question_goes_to_both_and_what_differs_is_said(tab: Tab, page: str
     tab.until(ANSWERED.format(2))
     assert "Brief: hello" in lane(tab, "a")
     assert "Wordy, at length, with many more words: hello" in lane(tab, "b")
-    assert "tokens +" in tab.text(".lanes > .in-b > .facts")
-    tab.until_text(".difference", "% longer")
+    assert "% more tokens" in tab.text(".lanes > .in-b > .facts")
+    tab.until_text(".difference", "% more tokens")
     assert tab.value(QUESTIONS) == ["hello"]
     # The address has both sessions: a reload shows the same.
     tab.send("Page.reload")

@@ -85,7 +85,7 @@ export class Lanes extends Changes {
 }
 
 // What an answer took; null where that is not known.
-export interface Taken {
+interface Taken {
   time: number | null;
   tokens: number | null;
   cost: number | null;
@@ -106,17 +106,17 @@ export function takenBy(turns: readonly (Turn | undefined)[]): Taken {
 }
 
 // By how many percent one is more than the other; null where that cannot be said.
-export function percent(one: number | null, other: number | null): number | null {
+function percent(one: number | null, other: number | null): number | null {
   return one === null || !other ? null : Math.round((100 * (one - other)) / other);
 }
 
 const WORDS: Record<keyof Taken, [string, string]> = {
   time: ["slower", "faster"],
-  tokens: ["longer", "shorter"],
+  tokens: ["more tokens", "fewer tokens"],
   cost: ["dearer", "cheaper"],
 };
 
-// "21 % slower, 37 % dearer"
+// As "21 % slower, 37 % dearer"; empty where nothing is known or differs.
 export function inWords(one: Taken, other: Taken): string {
   const found = (Object.keys(WORDS) as (keyof Taken)[]).flatMap((each) => {
     const by = percent(one[each], other[each]);

@@ -1,7 +1,7 @@
 // Two lanes: each question goes to both, and what differs is said.
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import { inWords, labelOf, Lanes, LANES, percent, takenBy, textOf, trialOf, type LaneName, type Taken } from "../lanes";
+import { inWords, labelOf, Lanes, LANES, takenBy, textOf, trialOf, type LaneName } from "../lanes";
 import { useChanges } from "../parts/changes";
 import { baseOf, type AgentName } from "../place";
 import { addressOf, NOWHERE, routes } from "../routes";
@@ -148,30 +148,12 @@ function Row({ turns, lanes }: { turns: [Turn | undefined, Turn | undefined]; la
           return (
             <div key={name} class={`lane in-${name}`}>
               {turn && <AnswerView turn={turn} agent={`${name.toUpperCase()}: ${labelOf(lanes.trials[name])}`} drawn={NOTHING} />}
-              {turn === other && one && other && <Differences taken={takenBy([other])} from={takenBy([one])} />}
+              {name === "b" && <p class="facts">{inWords(takenBy([other]), takenBy([one]))}</p>}
             </div>
           );
         })}
       </div>
     </>
-  );
-}
-
-function Differences({ taken, from }: { taken: Taken; from: Taken }) {
-  const found = (["time", "tokens", "cost"] as const).flatMap((each) => {
-    const by = percent(taken[each], from[each]);
-    return by ? [[each, by] as const] : [];
-  });
-  if (!found.length) return null;
-  return (
-    <p class="facts">
-      {found.map(([what, by]) => (
-        <span key={what} class={by > 0 ? "more" : "less"}>
-          {what} {by > 0 ? "+" : "−"}
-          {Math.abs(by)} %
-        </span>
-      ))}
-    </p>
   );
 }
 

@@ -95,7 +95,7 @@ export function Compare({ agent }: { agent: AgentName }) {
           ))}
         </div>
         <p class="difference" role="status">
-          {words && `B is ${words}, over ${both.length === 1 ? "1 answer" : `${both.length} answers`}.`}
+          {words && `B: ${words}, over ${both.length === 1 ? "1 answer" : `${both.length} answers`}.`}
           {lanes.waiting.length > 0 && ` ${lanes.waiting.length} questions wait.`}
         </p>
       </main>

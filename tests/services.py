@@ -176,7 +176,7 @@ class PostgresServer:
             "max_connections": 200,
         }
         settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
-        program = (self._programs / "postgres", "-D", self._data, *settings)
+        program: list[str | Path] = [self._programs / "postgres", "-D", self._data, *settings]
         self._process = subprocess.Popen(
             # Inside: a change of the user drops it.
             [*self._as, *ends_with_us(*program, number=signal.SIGINT)],

@@ -4,30 +4,35 @@
 //   #/c/SESSION                   a conversation
 //   #/c/SESSION/t/2/s/1           its second turn in the inspector, and the first step of that
 //   #/a/NAMESPACE/NAME/c/SESSION  the same where several agents are served
+//   #/history?q=&agent=&status=&from=  there, the conversations of all of them
 
 import { isHub, ownAgent, type AgentName } from "./place";
 import { Changes } from "./parts/changes";
 
 export interface Route {
-  view: "agents" | "try";
+  view: "agents" | "try" | "history";
   agent: AgentName;
   // Empty: a new conversation.
   session: string;
   // Counted from 1; 0: none is shown in the inspector.
   turn: number;
   step: number;
+  // What the history is asked for.
+  query: string;
 }
 
-export const NOWHERE: Route = { view: "try", agent: ownAgent, session: "", turn: 0, step: 0 };
+export const NOWHERE: Route = { view: "try", agent: ownAgent, session: "", turn: 0, step: 0, query: "" };
 
 export function parsed(hash: string): Route {
-  const words = hash.replace(/^#\/?/, "").split("/").map(decoded);
+  const [path, query = ""] = hash.replace(/^#\/?/, "").split("?") as [string, string?];
+  const words = path.split("/").map(decoded);
   const after = (mark: string): string => {
     const at = words.indexOf(mark);
     return at < 0 ? "" : (words[at + 1] ?? "");
   };
   let agent = ownAgent;
   if (isHub) {
+    if (words[0] === "history") return { ...NOWHERE, view: "history", query };
     if (words[0] !== "a" || !words[2]) return { ...NOWHERE, view: "agents" };
     agent = { namespace: words[1]!, name: words[2] };
     words.splice(0, 3);
@@ -35,8 +40,9 @@ export function parsed(hash: string): Route {
   return { ...NOWHERE, agent, session: after("c"), turn: number(after("t")), step: number(after("s")) };
 }
 
-export function addressOf({ view, agent, session, turn, step }: Route): string {
+export function addressOf({ view, agent, session, turn, step, query }: Route): string {
   if (view === "agents") return "#/";
+  if (view === "history") return query ? `#/history?${query}` : "#/history";
   const words = isHub ? ["a", agent.namespace, agent.name] : [];
   if (session) words.push("c", session);
   if (turn) words.push("t", String(turn));

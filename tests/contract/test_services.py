@@ -1,7 +1,9 @@
 """Servers of the tests end with the process that started them, however that ends."""
 
+import contextlib
 import os
 import select
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,10 +13,11 @@ import pytest
 from tests.services import LIMIT, ends_with_us
 
 ROOT = Path(__file__).parents[2]
+# The server itself tells its number, when it runs.
 STARTS = """
 import subprocess, sys
 from tests.services import ends_with_us
-print(subprocess.Popen(ends_with_us("sleep", "1000")).pid, flush=True)
+server = subprocess.Popen(ends_with_us("sh", "-c", "echo $$; exec sleep 1000"))
 sys.stdin.read()
 """
 
@@ -35,4 +38,6 @@ def test_a_server_ends_when_the_tests_are_killed() -> None:
             ended, _, _ = select.select([server], [], [], LIMIT)
             assert ended
         finally:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(server, signal.SIGKILL)
             os.close(server)

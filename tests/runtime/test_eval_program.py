@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import subprocess
+import sys
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -12,7 +13,6 @@ import pytest
 
 from omnia_core.env import RuntimeEnv, SessionType
 from tests.core.session_beds import Bed, bed_of, connected
-from tests.programs import PYTHON
 from tests.runtime.judging import JUDGED, JudgeServer, environment, results, turn
 from tests.runtime.servers import serving
 from tests.services import LIMIT, PostgresServer, free_port
@@ -40,7 +40,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         variables = {each.name: each.value or "" for each in env.render()}
         with (tmp_path / "stderr").open("ab") as sink:
             process = subprocess.Popen(
-                [PYTHON, "-m", "omnia_runtime.evals"],
+                [sys.executable, "-m", "omnia_runtime.evals"],
                 env={**os.environ, **VARIABLES, **variables, "OMNIA_SESSION_URL": url},
                 stderr=sink,
             )

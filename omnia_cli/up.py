@@ -15,7 +15,7 @@ from omnia_cli.hub.events import EventLog
 from omnia_cli.hub.server import PORT, Hub
 from omnia_cli.local.console import FailureReporter, LocalDirectory
 from omnia_cli.local.conversations import Conversations
-from omnia_cli.local.ports import LOOPBACK
+from omnia_cli.local.ports import LOOPBACK, PortOccupied
 from omnia_cli.local.report import Reporter, Reporters, Serving
 from omnia_cli.local.runner import Runner
 from omnia_cli.log_file import LOG, LogFile, LoggedReporter
@@ -112,8 +112,10 @@ async def _console(hub: Hub, runner: Runner, port: int | None) -> AsyncIterator[
     wanted = port or PORT
     async with contextlib.AsyncExitStack() as stack:
         try:
-            taken = await stack.enter_async_context(hub.serving(wanted, exactly=port is not None))
-        except OSError as error:
+            ports = runner.ports
+            taken = ports.exactly(port, runner.occupant) if port else ports.from_(wanted)
+            await stack.enter_async_context(hub.serving(taken, exactly=True))
+        except (PortOccupied, OSError) as error:
             if port is not None:
                 used = runner.occupant(port)
                 raise ConsolePortOccupied(
@@ -121,9 +123,8 @@ async def _console(hub: Hub, runner: Runner, port: int | None) -> AsyncIterator[
                     " leave it out to get the next free port"
                 ) from error
             # The agents run without it, each with its own page.
-            runner.reporter.failed(CONSOLE, f"it cannot be served: {error.strerror}")
+            runner.reporter.failed(CONSOLE, f"it cannot be served: {error}")
         else:
-            runner.ports.reserve(taken)
             runner.hub = f"http://{LOOPBACK}:{taken}/"
             if taken != wanted:
                 runner.reporter.note(

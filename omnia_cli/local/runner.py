@@ -233,6 +233,7 @@ class Runner:
         everything = [*self._agents.values(), *self._workloads.values()]
         stopping = (running.group.stop() for running in everything)
         await asyncio.gather(self._histories.stop(), *stopping)
+        self.ports.close()
         self.conversations.close()
 
     def _announce(self) -> list[Serving]:

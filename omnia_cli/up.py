@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from omnia_cli.findings import Finding, errors
+from omnia_cli.local.control import controlled
 from omnia_cli.local.conversations import Conversations
 from omnia_cli.local.report import Reporter, Serving
 from omnia_cli.local.runner import Runner
@@ -56,6 +57,8 @@ async def up(
         Reaper(Path(root)) as reaper,
         LogFile(announcement.with_suffix(LOG)) as log,
     ):
+        # Here because the path of a socket is short, and the state folder's may be long.
+        control = Path(root) / "control"
         reporter = LoggedReporter(reporter, log)
         runner = Runner(
             Path(root),
@@ -70,10 +73,12 @@ async def up(
             port,
             functools.partial(occupant, environ),
             str(log.path),
+            str(control),
             lambda agent, problem, documents: str(finding_of(agent, problem, documents)),
         )
         try:
-            return await _serve(runner, reporter, paths, documents, stop)
+            async with controlled(control, runner.rollouts.status, runner.rollouts.ask):
+                return await _serve(runner, reporter, paths, documents, stop)
         finally:
             await runner.stop()
 
@@ -162,8 +167,8 @@ async def _follow(
     applied: Signature,
     stop: asyncio.Event,
 ) -> None:
-    """Apply each change after an interval without another one, and the steps of canaries when they
-    are due.
+    """Apply each change after an interval without another one, and the steps of canaries and
+    rollouts when they are due.
     """
     previous = applied
     while not stop.is_set():
@@ -173,7 +178,7 @@ async def _follow(
         if current == previous and current != applied:
             applied = current
             documents = await _reload(runner, paths) or documents
-        if runner.steps.due:
+        if runner.steps.due or runner.rollouts.due:
             await runner.apply(documents, first=False)
         previous = current
 

@@ -38,6 +38,8 @@ class Group:
         self._ready = ready
         self._processes: dict[str, Process] = {}
         self._keepers: dict[str, asyncio.Task[None]] = {}
+        self.given_up = ""
+        """Why a process is left as it ended, until its manifests change; "" if none is."""
 
     @property
     def pids(self) -> dict[str, int]:
@@ -66,6 +68,8 @@ class Group:
             await self._stop(spec.title)
             write_files(old.spec.files if old else {}, spec)
             started.append(spec)
+        if started:
+            self.given_up = ""
         for spec in started:
             await self._start(spec)
         if started:
@@ -129,12 +133,14 @@ class Group:
             self._failed(self.name, f"{what} ended: {ended.reason}")
             left = list(RESTARTS) if loop.time() - began > STEADY_SECONDS else left
             if ended.code == UNUSABLE or not left:
+                self.given_up = f"{what} ended: {ended.reason}"
                 self._failed(self.name, f"{what} is left until a manifest changes")
                 return
             await asyncio.sleep(left.pop(0))
             try:
                 await self._start(process.spec)
             except OSError as error:
-                self._failed(self.name, f"{what} cannot be started: {error}")
+                self.given_up = f"{what} cannot be started: {error}"
+                self._failed(self.name, self.given_up)
                 return
             await self._ready(self)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from omnia_cli.local.agent import AgentPorts, LocalAgent, Machine, localise, rollout_note
+from omnia_cli.local.agent import AgentPorts, LocalAgent, Machine, localise
 from omnia_cli.local.canaries import Steps
 from omnia_cli.local.conversations import Conversations
 from omnia_cli.local.deployment import Workload, choose_ports, processes, workloads
@@ -18,6 +18,7 @@ from omnia_cli.local.ports import PortOccupied, Ports
 from omnia_cli.local.process import ProcessSpec, inherited, write_files
 from omnia_cli.local.readiness import wait_listening, wait_ready
 from omnia_cli.local.report import Reporter, Serving
+from omnia_cli.local.rollout_runner import RolloutRunner
 from omnia_cli.manifests import Document
 from omnia_cli.reaper import Reaper
 from omnia_cli.retention import remarks
@@ -28,7 +29,7 @@ from omnia_operator.resolve import Problem
 
 # Kinds that run here, and kinds that they use; a note names every other object.
 RUN = {"AgentRuntime", "PromptPack", "ToolRegistry", "Provider", "SessionRetentionPolicy"}
-USED = {"ConfigMap", "Secret", "Service", "Deployment", "Namespace"}
+USED = {"ConfigMap", "Secret", "Service", "Deployment", "Namespace", "RolloutAnalysis"}
 
 
 def _place(document: Document) -> str:
@@ -68,6 +69,7 @@ class Runner:
         port: the port of the first agent, in place of the manifest's.
         occupant: names the program that uses a port.
         log: the file with the lines of all programs.
+        control: the socket for other commands.
         describe: says of a problem of an agent where it is among the documents.
         conversations: where agents that name no server keep their sessions.
         steps: the times at which canaries advance, without a change of the manifests.
@@ -82,6 +84,7 @@ class Runner:
     port: int | None = None
     occupant: Callable[[int], str] = lambda _port: "another program"
     log: str = ""
+    control: str = ""
     describe: Callable[[Document, Problem, Sequence[Document]], str] = (
         lambda _agent, problem, _documents: problem.message
     )
@@ -96,10 +99,19 @@ class Runner:
     _broken: set[str] = field(default_factory=set)
     _places: Mapping[str, str] = field(default_factory=dict)
     _histories: Histories = field(init=False)
+    rollouts: RolloutRunner = field(init=False)
 
     def __post_init__(self) -> None:
         self._histories = Histories(
             self.reporter, self._ports, inherited(self.environ), self.reaper
+        )
+        self.rollouts = RolloutRunner(
+            self.reporter,
+            self._failed,
+            self._ports,
+            self.reaper,
+            self.conversations,
+            self._running_agents,
         )
 
     async def apply(self, documents: list[Document], *, first: bool) -> bool:
@@ -109,7 +121,9 @@ class Runner:
             InvalidResource: a custom resource is not valid; nothing was changed.
         """
         settings, now = Settings(allow_unauthenticated=True), self.steps.now()
-        wanted = desired(documents, self.environ, settings, self.steps.canaries, now)
+        # A rollout begins when the agent itself serves.
+        rollouts = None if first else await self.rollouts.observe(documents, now)
+        wanted = desired(documents, self.environ, settings, self.steps.canaries, now, rollouts)
         self.steps.take(wanted.canaries)
         for name, text in wanted.canaries.news:
             self.reporter.note(name, text)
@@ -131,8 +145,10 @@ class Runner:
         await asyncio.gather(
             *(self._apply_agent(key, plan, machine, first) for key, plan in wanted.plans.items())
         )
-        agents = (running.agent for running in self._agents.values())
-        await self._histories.keep(agent for agent in agents if agent)
+        await self._histories.keep(agent for agent in self._running_agents().values())
+        await self.rollouts.apply(wanted, machine)
+        if first:
+            self.rollouts.begin(documents)
         for name in broken - self._broken:
             self.reporter.repaired(name)
         for name, finding in await silent_servers(documents):
@@ -203,7 +219,12 @@ class Runner:
         """List the agents that run."""
         sessions = str(self.conversations.used or "")
         return [
-            replace(running.agent.serving(running.group.pids), sessions=sessions, log=self.log)
+            replace(
+                running.agent.serving(running.group.pids),
+                sessions=sessions,
+                log=self.log,
+                control=self.control,
+            )
             for key, running in self._agents.items()
             if key not in self._starting and running.agent and running.group.running
         ]
@@ -212,8 +233,16 @@ class Runner:
         """End every process."""
         everything = [*self._agents.values(), *self._workloads.values()]
         stopping = (running.group.stop() for running in everything)
-        await asyncio.gather(self._histories.stop(), *stopping)
+        await asyncio.gather(self._histories.stop(), self.rollouts.stop(), *stopping)
         self.conversations.close()
+
+    def _running_agents(self) -> Mapping[Key, LocalAgent]:
+        """Return the agents whose programs run."""
+        return {
+            key: running.agent
+            for key, running in self._agents.items()
+            if running.agent and running.group.running
+        }
 
     def _announce(self) -> list[Serving]:
         """Announce the agents that serve, which it returns, and those that start."""
@@ -349,8 +378,6 @@ class Runner:
         for finding in remarks(documents):
             self._note(finding.object.rpartition("/")[2], finding.message)
         for document in documents:
-            if document.kind == Kind.AGENT_RUNTIME and (note := rollout_note(document.value)):
-                self._note(document.name, note)
             if document.kind not in RUN | USED:
                 self._note(document.name, f"{document.kind}: not run on this machine")
 

@@ -82,6 +82,7 @@ def runtime() -> CollectorRegistry:
     metrics.blocked("banned_words", "output")
     metrics.stored("load", "success", 1.0)
     metrics.retained(RetentionEffects(1, 1, 1))
+    metrics.turn_cost(Usage())
     with metrics.measure_turn():
         pass
     registry.register(ScrapedGauges("a", "n", lambda: 1, lambda: {"h": True}))

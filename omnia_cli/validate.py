@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from omnia_cli.analyses import check_analyses
 from omnia_cli.content import Content
 from omnia_cli.findings import Finding, Severity, about, errors, nothing, unreadable
 from omnia_cli.local.desired import desired
@@ -68,6 +69,7 @@ def check(
     findings += remarks(documents)
     if references and not errors(findings):
         findings += check_servers(documents)
+        findings += check_analyses(documents)
         findings += _references(list(documents), environ or {})
     return findings
 

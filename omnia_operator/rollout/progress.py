@@ -17,6 +17,11 @@ from omnia_operator.rollout.analysis import (
     updated,
     wait,
 )
+from omnia_operator.rollout.arguments import (
+    given_arguments,
+    missing_arguments,
+    unknown_arguments,
+)
 from omnia_operator.rollout.machine import SOON, AnalysisProgress, World, elapsed
 from omnia_operator.rollout.measuring import Measuring, MetricRequest, PodsRequest, request_of
 from omnia_operator.rollout.pod_metrics import PodTarget
@@ -53,9 +58,9 @@ async def analysis_progress(
     found = await source.template(agent, step.template_name)
     if not isinstance(found, RolloutAnalysis):
         return found
-    arguments = _arguments(agent, before, step, found)
-    if wrong := _wrong_arguments(step, found, arguments):
+    if wrong := _wrong_arguments(step, found):
         return wrong
+    arguments = _arguments(agent, before, step, found)
     metrics = found.spec.metrics
     status = updated(
         running or begun(step.template_name, before.current_step or 0, metrics, world.now),
@@ -131,15 +136,13 @@ def missing_analysis(name: str, place: str, others: Iterable[str]) -> AnalysisPr
     return AnalysisProgress(obstacle="AnalysisNotFound", message=message)
 
 
-def _wrong_arguments(
-    step: Analysis, found: RolloutAnalysis, arguments: Mapping[str, str]
-) -> AnalysisProgress | None:
-    declared = [each.name for each in found.spec.args]
+def _wrong_arguments(step: Analysis, found: RolloutAnalysis) -> AnalysisProgress | None:
     subject = f"the RolloutAnalysis {step.template_name}"
-    if unknown := [each.name for each in step.args if each.name not in declared]:
+    if unknown := list(unknown_arguments(step, found.spec).values()):
+        declared = [each.name for each in found.spec.args]
         message = f"{subject} has no argument {listed(unknown)}, only {listed(declared) or 'none'}"
         return AnalysisProgress(obstacle="AnalysisArgInvalid", message=message)
-    if missing := [name for name in declared if name not in arguments]:
+    if missing := missing_arguments(step, found.spec):
         message = (
             f"{subject} needs a value of {listed(missing)}: add it to args of the step, or of the"
             " RolloutAnalysis"
@@ -151,10 +154,9 @@ def _wrong_arguments(
 def _arguments(
     agent: AgentRuntime, before: RolloutStatus, step: Analysis, found: RolloutAnalysis
 ) -> dict[str, str]:
-    """Return the values of the arguments; those of the step have precedence."""
+    """Return the values of the arguments, with those that every analysis has."""
     return {
-        **{each.name: each.value for each in found.spec.args if each.value is not None},
-        **{each.name: each.value for each in step.args},
+        **given_arguments(step, found.spec),
         "namespace": agent.key[0],
         "agent": agent.key[1],
         "stable-version": before.stable_version or "",

@@ -16,7 +16,6 @@ from omnia_operator.rollout.arguments import (
     missing_arguments,
     unknown_arguments,
 )
-from omnia_operator.rollout.measuring import request_of
 
 # An analysis has no interval that is longer.
 _LONG_AGO = 10.0**9
@@ -77,6 +76,9 @@ def _values(
     document: Document, place: ValuePath, step: Analysis, found: RolloutAnalysis
 ) -> Iterator[Finding]:
     """Yield values that cannot stand where the analysis has their argument."""
+    # A local import: the HTTP client takes longer to load than most manifests to check.
+    from omnia_operator.rollout.measuring import request_of  # noqa: PLC0415 - as above
+
     arguments = {
         **given_arguments(step, found.spec),
         "agent": document.name,
@@ -103,10 +105,11 @@ def _evaluations(
     if evals is not None and evals.enabled:
         return
     for metric in found.spec.metrics:
-        if metric.provider.agent is not None and metric.provider.agent.eval is not None:
+        query = metric.provider.agent
+        if query is not None and query.eval is not None:
             message = (
-                f"the metric {metric.name} measures the evaluation {metric.provider.agent.eval}, and"
-                " this agent evaluates nothing: set spec.evals.enabled"
+                f"the metric {metric.name} measures the evaluation {query.eval}, and this agent"
+                " evaluates nothing: set spec.evals.enabled"
             )
             yield about(document, place, message, "warning")
 

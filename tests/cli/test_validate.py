@@ -235,11 +235,11 @@ spec:
 @pytest.mark.parametrize(
     ("old", "new", "severity", "line", "words"),
     [
-        ("name: quality}", "name: other}", "error", 21, "(there: other): add it"),
-        ("name: limit}]", "name: limit}, {name: more}]", "error", 21, "needs a value of more"),
-        ("- name: limit\n", "- name: limits\n", "error", 23, "no argument limits, only limit"),
-        ("VALUE", "0) or vector(1", "error", 20, "the metric errors cannot be measured"),
-        ("VALUE", "0.5", "warning", 21, "set spec.evals.enabled"),
+        ("name: quality}", "name: other}", "error", 20, "(there: other): add it"),
+        ("name: limit}]", "name: limit}, {name: more}]", "error", 20, "needs a value of more"),
+        ("- name: limit\n", "- name: limits\n", "error", 22, "no argument limits, only limit"),
+        ("VALUE", "0) or vector(1", "error", 19, "the metric errors cannot be measured"),
+        ("VALUE", "0.5", "warning", 20, "set spec.evals.enabled"),
     ],
 )
 def test_the_step_of_a_rollout_and_its_analysis(

@@ -146,8 +146,8 @@ def _with_candidate(
     derived = agent.model_copy(update={"spec": with_fields(agent.spec, fields)})
     outcome = resolve(candidate_of(derived, 1), found)
     if not isinstance(outcome, Resolved):
-        problem = _for_this_machine(outcome[0], wanted)
-        return LocalRollout(step, hindered(step.status, problem.message))
+        problems = tuple(_for_this_machine(problem, wanted) for problem in outcome)
+        return LocalRollout(step, hindered(step.status, problems[0].message), problems=problems)
     planned = plan(_with_origins(outcome, given), settings)
     name = agent.metadata.name
     return LocalRollout(step, step.status, as_candidate(planned, name, digest_of(fields)))

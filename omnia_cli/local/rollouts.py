@@ -20,6 +20,7 @@ from omnia_operator.api import AgentRuntime
 from omnia_operator.api.rollout import Promotion, RolloutStatus
 from omnia_operator.labels import OwnedNames
 from omnia_operator.plan import AgentPlan
+from omnia_operator.resolve import Problem
 from omnia_operator.rollout.candidate import obstacle_of, schedule_config_map, schedule_of
 from omnia_operator.rollout.identity import digest_of, with_fields
 from omnia_operator.rollout.machine import News, Plan, RolloutRequest, World, advance
@@ -51,11 +52,13 @@ class LocalRollout:
         plan: what was decided.
         status: the next status.
         candidate: the plan of the candidate; None if there is none, or none that can run.
+        problems: what prevents the candidate.
     """
 
     plan: Plan
     status: RolloutStatus
     candidate: AgentPlan | None = None
+    problems: tuple[Problem, ...] = ()
 
 
 def decided(agent: AgentRuntime, observed: ObservedRollout | None) -> Plan | None:
@@ -64,7 +67,9 @@ def decided(agent: AgentRuntime, observed: ObservedRollout | None) -> Plan | Non
         return None
     spec = agent.spec
     if spec.rollout is not None:
-        held = spec.rollout.model_copy(update={"promotion": Promotion.HOLD})
+        # No manifest is written, and no mesh is here: the facade splits the sessions.
+        here = {"promotion": Promotion.HOLD, "traffic_routing": None}
+        held = spec.rollout.model_copy(update=here)
         spec = spec.model_copy(update={"rollout": held})
     obstacle = obstacle_of(agent) if spec.rollout else ""
     return advance(spec, observed.status, replace(observed.world, obstacle=obstacle))

@@ -195,7 +195,7 @@ def test_an_image_without_the_type_custom_is_a_warning_with_the_line_to_add(
 
 def test_what_nothing_acts_on_yet_is_a_warning(tmp_path: Path) -> None:
     rollout = (
-        "  rollout:\n    candidate: {promptPackVersion: 2.0.0}\n"
+        "  rollout:\n    candidate: {providerRefs: [{name: default, providerRef: {name: my-model}}]}\n"
         "    steps: [{setWeight: 10}]\n"
         "    trafficRouting: {istio: {virtualService: {name: a, routes: [b]},"
         " destinationRule: {name: c}}}\n"
@@ -207,7 +207,7 @@ def test_what_nothing_acts_on_yet_is_a_warning(tmp_path: Path) -> None:
 
 ROLLOUT = """\
   rollout:
-    candidate: {promptPackVersion: 2.0.0}
+    candidate: {providerRefs: [{name: default, providerRef: {name: my-model}}]}
     steps:
       - setWeight: 10
       - analysis:
@@ -250,6 +250,22 @@ def test_the_step_of_a_rollout_and_its_analysis(
     assert any(
         (each.severity, each.line) == (severity, line) and words in each.message for each in found
     ), found
+
+
+@pytest.mark.parametrize(
+    ("candidate", "words"),
+    [
+        ("promptPackVersion: 2.0.0", "without promptPackRef.version stable gets the highest"),
+        ("providerRefs: [{name: judge, providerRef: {name: m}}]", "names judge, and the agent has"),
+        ("providerRefs: [{name: default, providerRef: {name: none}}]", 'Provider "none"'),
+        ("toolRegistryRef: {name: none}", 'ToolRegistry "none"'),
+    ],
+)
+def test_a_candidate_that_cannot_be_rolled_out(tmp_path: Path, candidate: str, words: str) -> None:
+    rollout = f"  rollout:\n    candidate: {{{candidate}}}\n    steps: [{{setWeight: 100}}]\n"
+    (finding,) = check(tmp_path, AGENT + rollout, PACK, PROVIDER)
+    assert (finding.severity, finding.line) == ("error", 16)
+    assert words in finding.message
 
 
 def test_an_analysis_that_fits_its_step_has_no_findings(tmp_path: Path) -> None:

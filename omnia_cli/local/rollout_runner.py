@@ -87,7 +87,7 @@ class RolloutRunner:
         for key, step in wanted.rollouts.items():
             for news in step.plan.news:
                 self._reporter.note(key[1], news.message)
-            self._rollouts.applied(key, step, runs=key in self._agents())
+            self._rollouts.applied(key, step, runs=key in wanted.plans and key in self._agents())
             await self._converge(key, step, machine)
 
     async def stop(self) -> None:

@@ -29,6 +29,9 @@ SETTLE_SECONDS = 2.0
 """The facades here look at their files once a second."""
 
 
+_NO_ROLLOUT = News("RolloutRequestRefused", "the agent has no spec.rollout", warning=True)
+
+
 @dataclass(frozen=True)
 class ObservedRollout:
     """What is known about the rollout of an agent before its next step.
@@ -174,7 +177,7 @@ class Rollouts:
         if known.requests:
             asked = known.requests.popleft()
             if not asked.answer.done():
-                news = () if step is None else step.plan.news
+                news = (_NO_ROLLOUT,) if step is None else step.plan.news
                 asked.answer.set_result(RolloutAnswer(known.status, news))
 
     def applied(self, key: Key, step: LocalRollout, *, runs: bool) -> None:

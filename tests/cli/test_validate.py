@@ -195,7 +195,8 @@ def test_an_image_without_the_type_custom_is_a_warning_with_the_line_to_add(
 
 def test_what_nothing_acts_on_yet_is_a_warning(tmp_path: Path) -> None:
     rollout = (
-        "  rollout:\n    candidate: {providerRefs: [{name: default, providerRef: {name: my-model}}]}\n"
+        "  rollout:\n"
+        "    candidate: {providerRefs: [{name: default, providerRef: {name: my-model}}]}\n"
         "    steps: [{setWeight: 10}]\n"
         "    trafficRouting: {istio: {virtualService: {name: a, routes: [b]},"
         " destinationRule: {name: c}}}\n"

@@ -179,7 +179,7 @@ async def _follow(
             applied = current
             documents = await _reload(runner, paths) or documents
         if runner.steps.due or runner.rollouts.due:
-            await runner.apply(documents, first=False)
+            await runner.apply(documents, first=False, step=True)
         previous = current
 
 

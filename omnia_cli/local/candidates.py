@@ -41,12 +41,15 @@ class Candidates:
         ports: Ports,
         reaper: Reaper,
         conversations: Conversations,
+        changed: Callable[[Key], None],
     ) -> None:
+        """`changed` is called when a candidate serves, and when one of its programs has ended."""
         self._reporter = reporter
         self._failed = failed
         self._ports = ports
         self._reaper = reaper
         self._conversations = conversations
+        self._changed = changed
         self._chosen: dict[Key, AgentPorts] = {}
         self._running: dict[Key, _Candidate] = {}
 
@@ -82,7 +85,7 @@ class Candidates:
         running = self._running.get(key)
         if running is None:
             group = Group(
-                planned.name, self._reporter, self._failed, self._ready(key), self._reaper
+                planned.name, self._reporter, self._failing(key), self._ready(key), self._reaper
             )
             running = self._running[key] = _Candidate(group)
         # Sessions are evaluated by the agent's own worker, whichever side answers.
@@ -90,7 +93,7 @@ class Candidates:
         try:
             kept = self._conversations.kept(alone)
             running.agent = localise(kept, self._chosen[key], machine)
-            changed = await running.group.apply(running.agent.processes)
+            changed = await running.group.apply(running.agent.processes, revive=False)
             running.failure = ""
         except (CannotRun, OSError) as error:
             changed = running.failure != str(error)
@@ -109,6 +112,13 @@ class Candidates:
             await self.stop(key)
             self._ports.release(*self._chosen.pop(key).all)
 
+    def _failing(self, key: Key) -> Callable[[str, str], None]:
+        def failed(name: str, reason: str) -> None:
+            self._failed(name, reason)
+            self._changed(key)
+
+        return failed
+
     def _ready(self, key: Key) -> Callable[[Group], Awaitable[None]]:
         async def ready(group: Group) -> None:
             running = self._running[key]
@@ -116,5 +126,6 @@ class Candidates:
             if running.agent is not None:
                 waits = [wait_ready(url) for url in running.agent.health.values()]
                 running.serves = await group.serves(waits)
+                self._changed(key)
 
         return ready

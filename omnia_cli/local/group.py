@@ -51,8 +51,12 @@ class Group:
         """Whether every process runs."""
         return all(process.running for process in self._processes.values())
 
-    async def apply(self, specs: Sequence[ProcessSpec]) -> bool:
-        """Change to `specs` with as few restarts as possible; return whether anything changed."""
+    async def apply(self, specs: Sequence[ProcessSpec], *, revive: bool = True) -> bool:
+        """Change to `specs` with as few restarts as possible; return whether anything changed.
+
+        Without `revive` a process that has ended is left to its restarts, as long as it is the
+        same.
+        """
         changed = False
         wanted = {spec.title for spec in specs}
         for title in [title for title in self._processes if title not in wanted]:
@@ -61,7 +65,7 @@ class Group:
         started = []
         for spec in specs:
             old = self._processes.get(spec.title)
-            if old and not old.spec.restarts(spec) and old.running:
+            if old and not old.spec.restarts(spec) and (old.running or not revive):
                 changed |= write_files(old.spec.files, spec)
                 old.spec = spec
                 continue

@@ -42,7 +42,9 @@ class RolloutRunner:
         self._reporter = reporter
         self._agents = agents
         self._rollouts = Rollouts()
-        self._candidates = Candidates(reporter, failed, ports, reaper, conversations)
+        self._candidates = Candidates(
+            reporter, failed, ports, reaper, conversations, self._rollouts.hurry
+        )
         self._analyses: LocalAnalyses | None = None
 
     @property

@@ -118,11 +118,16 @@ class _Requested:
 
 @dataclass
 class _Known:
-    """What the run remembers about the rollout of an agent."""
+    """What the run remembers about the rollout of an agent.
+
+    Attributes:
+        changed: whether something has changed since it was observed last.
+    """
 
     status: RolloutStatus = field(default_factory=RolloutStatus)
     stable_runs: str = ""
     due: float | None = None
+    changed: bool = False
     requests: deque[_Requested] = field(default_factory=deque)
 
 
@@ -138,7 +143,7 @@ class Rollouts:
         """Whether a step is to be taken."""
         now = time.monotonic()
         return any(
-            each.requests or (each.due is not None and now >= each.due)
+            each.requests or each.changed or (each.due is not None and now >= each.due)
             for each in self._known.values()
         )
 
@@ -159,6 +164,7 @@ class Rollouts:
     def observed(self, key: Key, door: int, world: World) -> ObservedRollout:
         """Return what is known about an agent; `world` has what was observed of its candidate."""
         known = self._of(key)
+        known.changed = False
         request = known.requests[0].request if known.requests else None
         seen = replace(
             world,
@@ -186,7 +192,7 @@ class Rollouts:
 
     def hurry(self, key: Key) -> None:
         """Take the next step now: something has changed."""
-        self._of(key).due = time.monotonic()
+        self._of(key).changed = True
 
     def keep(self, keys: Mapping[Key, object]) -> None:
         """Forget the agents that are not among these."""

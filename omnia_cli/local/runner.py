@@ -98,6 +98,7 @@ class Runner:
     _noted: set[str] = field(default_factory=set)
     _broken: set[str] = field(default_factory=set)
     _places: Mapping[str, str] = field(default_factory=dict)
+    _revive: bool = True
     _histories: Histories = field(init=False)
     rollouts: RolloutRunner = field(init=False)
 
@@ -114,12 +115,15 @@ class Runner:
             self._running_agents,
         )
 
-    async def apply(self, documents: list[Document], *, first: bool) -> bool:
+    async def apply(self, documents: list[Document], *, first: bool, step: bool = False) -> bool:
         """Start, change and end processes as the manifests say; return whether any agent runs.
+
+        With `step` the manifests are those of before: a canary or a rollout goes on.
 
         Raises:
             InvalidResource: a custom resource is not valid; nothing was changed.
         """
+        self._revive = not step
         settings, now = Settings(allow_unauthenticated=True), self.steps.now()
         # A rollout begins when the agent itself serves.
         rollouts = None if first else await self.rollouts.observe(documents, now)
@@ -367,11 +371,11 @@ class Runner:
 
     async def _change(self, group: Group, specs: Sequence[ProcessSpec], first: bool) -> None:
         try:
-            changed = await group.apply(specs)
+            changed = await group.apply(specs, revive=self._revive)
         except OSError as error:
             self._failed(group.name, f"cannot be started: {error}")
             return
-        if changed and not first:
+        if changed and not first and self._revive:
             self.reporter.reloaded(group.name)
 
     def _note_others(self, documents: list[Document]) -> None:

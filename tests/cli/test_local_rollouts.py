@@ -116,6 +116,17 @@ async def test_a_request_is_dealt_with_by_the_next_step() -> None:
     assert not rollouts.due
 
 
+def test_a_change_in_the_middle_of_a_step_is_not_lost() -> None:
+    rollouts = Rollouts()
+    rollouts.observed(KEY, 5001, World(now=NOW))
+    rollouts.hurry(KEY)
+    rollouts.take(KEY, None)
+    assert rollouts.due
+    rollouts.observed(KEY, 5001, World(now=NOW))
+    rollouts.take(KEY, None)
+    assert not rollouts.due
+
+
 async def test_a_request_for_an_agent_that_goes_is_given_up() -> None:
     rollouts = Rollouts()
     rollouts.take(KEY, None)

@@ -53,6 +53,18 @@ spec:
       count: 600
       provider: {agent: {measure: errorRate, worseBy: 0.05}}
 """
+UNUSABLE = """\
+---
+apiVersion: omnia.altairalabs.ai/v1alpha1
+kind: Provider
+metadata: {name: unusable}
+spec: {type: openai, model: m, secretRef: {name: unusable}}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: unusable}
+stringData: {OPENAI_API_KEY: "two\\nlines"}
+"""
 PAUSED: list[dict[str, object]] = [{"setWeight": 50}, {"pause": {}}, {"setWeight": 100}]
 
 
@@ -83,7 +95,7 @@ class Shop:
             PROVIDER.format(name=name, responses=orjson.dumps(responses(name)).decode())
             for name in ("first", "second", "failing")
         )
-        self.file.write_text("".join((agent, *providers, ANALYSIS)))
+        self.file.write_text("".join((agent, *providers, ANALYSIS, UNUSABLE)))
 
     def omnia(self, *arguments: str) -> tuple[int, str]:
         done = subprocess.run(
@@ -224,6 +236,17 @@ async def test_a_candidate_that_fails_is_found_by_its_analysis(shop: Shop) -> No
             await asyncio.gather(*(shop.begin("fail, if you can") for _ in range(4)))
     assert found.last.result is RolloutResult.ROLLED_BACK
     assert "surely worse than allowed" in found.last.reason
+    assert (await shop.begin())[1] == "first"
+
+
+async def test_a_candidate_whose_runtime_ends_is_rolled_back(shop: Shop) -> None:
+    shop.write(PAUSED, "unusable")
+    async with asyncio.timeout(LIMIT):
+        while (found := (await asyncio.to_thread(shop.status)).last) is None:
+            assert (await shop.begin())[1] in ("first", "second")
+    assert found.result is RolloutResult.ROLLED_BACK
+    assert "runtime ended: exit code 2" in found.reason
+    assert "cannot be sent in a header" in found.reason
     assert (await shop.begin())[1] == "first"
 
 

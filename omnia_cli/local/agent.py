@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from omnia_cli.local.objects import Addresses, CannotRun, Objects, environment
+from omnia_cli.local.desired import AgentSummary
+from omnia_cli.local.objects import Addresses, CannotRun, Key, Objects, environment
 from omnia_cli.local.ports import LOOPBACK, Ports
 from omnia_cli.local.process import ProcessSpec
 from omnia_cli.local.report import AgentState, Serving
@@ -42,6 +43,16 @@ class AgentPorts:
         """Every port."""
         health = self.facade_health, self.runtime_health, self.evals_health
         return self.client, self.grpc, self.peer, *health
+
+
+@dataclass(frozen=True)
+class KnownAgent:
+    """An agent of the manifests; `state` is None where it does not run, and `port` then 0."""
+
+    key: Key
+    summary: AgentSummary
+    state: AgentState | None
+    port: int
 
 
 @dataclass(frozen=True)
@@ -123,6 +134,7 @@ def localise(plan: AgentPlan, ports: AgentPorts, machine: Machine) -> LocalAgent
         public_url=None,
         media_public_url=plan.facade.env.media_public_url and f"http://{LOOPBACK}:{ports.client}",
         console=True,
+        console_inside=True,
     )
     made = [_container(plan, plan.facade, facade_env, machine)]
     if plan.runtime:

@@ -1,15 +1,21 @@
 """`omnia up`: start the agents and servers of the manifests, apply changes, stop everything."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from omnia_cli.local.agent import AgentPorts, LocalAgent, Machine, localise
+from omnia_cli.local.agent import (
+    AgentPorts,
+    KnownAgent,
+    LocalAgent,
+    Machine,
+    localise,
+)
 from omnia_cli.local.canaries import Steps
-from omnia_cli.local.conversations import Conversations
-from omnia_cli.local.deployment import Workload, choose_ports, processes, workloads
-from omnia_cli.local.desired import Desired, desired
+from omnia_cli.local.conversations import Conversations, in_memory
+from omnia_cli.local.deployment import Workload, choose_ports, place_of, processes, workloads
+from omnia_cli.local.desired import AgentSummary, Desired, desired
 from omnia_cli.local.group import Group
 from omnia_cli.local.history import Histories
 from omnia_cli.local.model_servers import silent_servers
@@ -17,13 +23,12 @@ from omnia_cli.local.objects import Addresses, CannotRun, Key
 from omnia_cli.local.ports import PortOccupied, Ports
 from omnia_cli.local.process import ProcessSpec, inherited, write_files
 from omnia_cli.local.readiness import wait_listening, wait_ready
-from omnia_cli.local.report import Reporter, Serving
+from omnia_cli.local.report import AgentState, Reporter, Serving, VersionChange
 from omnia_cli.local.rollout_runner import RolloutRunner
 from omnia_cli.manifests import Document
 from omnia_cli.reaper import Reaper
 from omnia_cli.retention import remarks
-from omnia_core.env import SessionType
-from omnia_core.names import Kind, Mode
+from omnia_core.names import Kind
 from omnia_operator.plan import AgentPlan, Settings
 from omnia_operator.resolve import Problem
 
@@ -32,30 +37,12 @@ RUN = {"AgentRuntime", "PromptPack", "ToolRegistry", "Provider", "SessionRetenti
 USED = {"ConfigMap", "Secret", "Service", "Deployment", "Namespace", "RolloutAnalysis"}
 
 
-def _place(document: Document) -> str:
-    """Return file and line of an object; of a Deployment, where it says what is run."""
-    command = ("spec", "template", "spec", "containers", 0, "command")
-    return f"{document.file}:{document.line(command if command in document.lines else ())}"
-
-
-def _only(wanted: Desired, name: str) -> tuple[Key, AgentPlan]:
-    """Return the plan of an agent, or of the only one for ""."""
-    for key, problems in wanted.problems.items():
-        if name in ("", key[1]):
-            raise CannotRun("; ".join(problem.message for problem in problems))
-    found = [(key, plan) for key, plan in wanted.plans.items() if name in ("", key[1])]
-    if len(found) == 1:
-        return found[0]
-    there = ", ".join(key[1] for key in wanted.plans) or "none"
-    asked = f'there is no agent "{name}"' if name else "name one of the agents with --agent"
-    raise CannotRun(f"{asked}; the manifests have: {there}")
-
-
 @dataclass
 class _Running:
     group: Group
     agent: LocalAgent | None = None
     runtime_pid: int = 0
+    version: str = ""
 
 
 @dataclass
@@ -73,6 +60,8 @@ class Runner:
         describe: says of a problem of an agent where it is among the documents.
         conversations: where agents that name no server keep their sessions.
         steps: the times at which canaries advance, without a change of the manifests.
+        ports: hands out the ports of everything that runs here.
+        hub: the URL of the page of all agents; "" without one.
     """
 
     root: Path
@@ -89,7 +78,8 @@ class Runner:
         lambda _agent, problem, _documents: problem.message
     )
     steps: Steps = field(default_factory=Steps)
-    _ports: Ports = field(default_factory=Ports)
+    ports: Ports = field(default_factory=Ports)
+    hub: str = ""
     _agent_ports: dict[Key, AgentPorts] = field(default_factory=dict)
     _workload_ports: dict[Key, dict[int, int]] = field(default_factory=dict)
     _agents: dict[Key, _Running] = field(default_factory=dict)
@@ -99,20 +89,14 @@ class Runner:
     _broken: set[str] = field(default_factory=set)
     _places: Mapping[str, str] = field(default_factory=dict)
     _revive: bool = True
+    _summaries: Mapping[Key, AgentSummary] = field(default_factory=dict)
     _histories: Histories = field(init=False)
     rollouts: RolloutRunner = field(init=False)
 
     def __post_init__(self) -> None:
-        self._histories = Histories(
-            self.reporter, self._ports, inherited(self.environ), self.reaper
-        )
+        self._histories = Histories(self.reporter, self.ports, inherited(self.environ), self.reaper)
         self.rollouts = RolloutRunner(
-            self.reporter,
-            self._failed,
-            self._ports,
-            self.reaper,
-            self.conversations,
-            self._running_agents,
+            self.reporter, self._failed, self.ports, self.reaper, self.conversations, self._running
         )
 
     async def apply(self, documents: list[Document], *, first: bool, step: bool = False) -> bool:
@@ -132,13 +116,16 @@ class Runner:
         for name, text in wanted.canaries.news:
             self.reporter.note(name, text)
         self._note_others(documents)
-        self._places = {document.name: _place(document) for document in reversed(documents)}
+        self._places = {document.name: place_of(document) for document in reversed(documents)}
         broken, self._broken = self._broken, set()
         self._report(wanted.problems, documents)
         machine = Machine(self.root, wanted.objects, Addresses(), inherited(self.environ))
         servers = workloads(documents)
         self._address(servers, wanted, machine.addresses)
         await self._remove(wanted, {server.key for server in servers})
+        before, self._summaries = self._summaries, wanted.summaries
+        for _, name in before.keys() - wanted.summaries.keys():
+            self.reporter.removed(name)
         self._starting = {
             key: LocalAgent(plan, self._agent_ports[key], ()).starting
             for key, plan in wanted.plans.items()
@@ -149,7 +136,7 @@ class Runner:
         await asyncio.gather(
             *(self._apply_agent(key, plan, machine, first) for key, plan in wanted.plans.items())
         )
-        await self._histories.keep(agent for agent in self._running_agents().values())
+        await self._histories.keep(agent for agent in self._running().values())
         await self.rollouts.apply(wanted, machine)
         if first:
             self.rollouts.begin(documents)
@@ -203,9 +190,9 @@ class Runner:
         """
         wanted = desired(documents, self.environ, Settings(allow_unauthenticated=True))
         machine = Machine(self.root, wanted.objects, Addresses(), inherited(self.environ))
-        key, plan = _only(wanted, name)
+        key, plan = wanted.only(name)
         for other in wanted.plans:
-            self._agent_ports[other] = AgentPorts.choose(self._ports.any(), self._ports)
+            self._agent_ports[other] = AgentPorts.choose(self.ports.any(), self.ports)
         found = workloads(documents)
         self._address(found, wanted, machine.addresses)
         if servers:
@@ -224,14 +211,32 @@ class Runner:
         sessions = str(self.conversations.used or "")
         return [
             replace(
-                running.agent.serving(running.group.pids),
+                agent.serving(self._agents[key].group.pids),
                 sessions=sessions,
                 log=self.log,
+                hub=self.hub,
                 control=self.control,
             )
-            for key, running in self._agents.items()
-            if key not in self._starting and running.agent and running.group.running
+            for key, agent in self._running().items()
+            if key not in self._starting
         ]
+
+    def known(self) -> Iterator[KnownAgent]:
+        """Yield every agent of the manifests."""
+        running = self._running()
+        for key, summary in self._summaries.items():
+            state = AgentState.READY if key in running else None
+            if key in self._starting:
+                state = AgentState.STARTING
+            port = self._agent_ports[key].client if state else 0
+            yield KnownAgent(key, summary, state, port)
+
+    async def history(self) -> str:
+        """Return the URL of a history of the conversations here, "" if they are kept nowhere."""
+        agents = [running.agent for running in self._agents.values() if running.agent]
+        if sessions := self.conversations.used:
+            return await self._histories.of_file(sessions)
+        return next((agent.history for agent in agents if agent.history), "")
 
     async def stop(self) -> None:
         """End every process."""
@@ -240,13 +245,10 @@ class Runner:
         await asyncio.gather(self._histories.stop(), self.rollouts.stop(), *stopping)
         self.conversations.close()
 
-    def _running_agents(self) -> Mapping[Key, LocalAgent]:
+    def _running(self) -> Mapping[Key, LocalAgent]:
         """Return the agents whose programs run."""
-        return {
-            key: running.agent
-            for key, running in self._agents.items()
-            if running.agent and running.group.running
-        }
+        found = self._agents.items()
+        return {key: each.agent for key, each in found if each.agent and each.group.running}
 
     def _announce(self) -> list[Serving]:
         """Announce the agents that serve, which it returns, and those that start."""
@@ -260,14 +262,14 @@ class Runner:
             if key not in self._agent_ports:
                 try:
                     client = self._client_port(plan)
-                    self._agent_ports[key] = AgentPorts.choose(client, self._ports)
+                    self._agent_ports[key] = AgentPorts.choose(client, self.ports)
                 except PortOccupied as error:
                     self._failed(plan.name, str(error))
                     continue
             addresses.add(key, plan.port, self._agent_ports[key].client)
         for server in servers:
             if server.key not in self._workload_ports:
-                self._workload_ports[server.key] = choose_ports(server, self._ports)
+                self._workload_ports[server.key] = choose_ports(server, self.ports)
             for key, port, local in server.addresses(self._workload_ports[server.key]):
                 addresses.add(key, port, local)
 
@@ -279,9 +281,9 @@ class Runner:
         """
         wanted = self.port or plan.port
         if self.port and not self._agent_ports:
-            return self._ports.exactly(wanted, self.occupant)
-        own = self._ports.is_taken(wanted)
-        port = self._ports.from_(wanted)
+            return self.ports.exactly(wanted, self.occupant)
+        own = self.ports.is_taken(wanted)
+        port = self.ports.from_(wanted)
         if port != wanted and not own:
             text = f"port {wanted} is occupied by {self.occupant(wanted)}: serves on port {port}"
             place = self._places.get(plan.name, "the manifest")
@@ -294,10 +296,10 @@ class Runner:
         kept = {*wanted.plans, *wanted.problems}
         for key in [key for key in self._agents if key not in kept]:
             await self._agents.pop(key).group.stop()
-            self._ports.release(*self._agent_ports.pop(key).all)
+            self.ports.release(*self._agent_ports.pop(key).all)
         for key in [key for key in self._workloads if key not in servers]:
             await self._workloads.pop(key).group.stop()
-            self._ports.release(*self._workload_ports.pop(key).values())
+            self.ports.release(*self._workload_ports.pop(key).values())
 
     async def _apply_workload(self, server: Workload, machine: Machine, first: bool) -> None:
         namespace, name = server.key
@@ -352,31 +354,37 @@ class Runner:
         group = Group(plan.name, self.reporter, self._failed, ready, self.reaper)
         running = self._agents.setdefault(key, _Running(group))
         running.agent = agent
-        changing = self._change(running.group, agent.processes, first)
+        version = self._summaries[key].version
+        versions = VersionChange(running.version, version) if running.version != version else None
+        running.version = version
+        changing = self._change(running.group, agent.processes, first, versions)
         await asyncio.gather(changing, self._histories.start(agent))
 
     def _note_lost_conversations(self, running: _Running, agent: LocalAgent) -> None:
         """Report that a restarted runtime has lost the sessions in its memory."""
         pid, before = running.group.pids.get("runtime", 0), running.runtime_pid
         running.runtime_pid = pid
-        runtime = agent.plan.runtime
-        if before in (0, pid) or not runtime or agent.plan.mode is not Mode.AGENT:
-            return
-        if runtime.env.session_type is SessionType.MEMORY:
+        if before not in (0, pid) and in_memory(agent.plan):
             self.reporter.note(
                 agent.plan.name,
                 "the runtime was restarted: its conversations were in memory and are lost; "
                 "without --ephemeral they are kept",
             )
 
-    async def _change(self, group: Group, specs: Sequence[ProcessSpec], first: bool) -> None:
+    async def _change(
+        self,
+        group: Group,
+        specs: Sequence[ProcessSpec],
+        first: bool,
+        versions: VersionChange | None = None,
+    ) -> None:
         try:
             changed = await group.apply(specs, revive=self._revive)
         except OSError as error:
             self._failed(group.name, f"cannot be started: {error}")
             return
         if changed and not first and self._revive:
-            self.reporter.reloaded(group.name)
+            self.reporter.reloaded(group.name, versions)
 
     def _note_others(self, documents: list[Document]) -> None:
         for finding in remarks(documents):

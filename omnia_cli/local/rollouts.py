@@ -122,6 +122,7 @@ class _Known:
 
     Attributes:
         changed: whether something has changed since it was observed last.
+        asked: the request that the step under way deals with; later ones wait for the next.
     """
 
     status: RolloutStatus = field(default_factory=RolloutStatus)
@@ -129,6 +130,7 @@ class _Known:
     due: float | None = None
     changed: bool = False
     requests: deque[_Requested] = field(default_factory=deque)
+    asked: _Requested | None = None
 
 
 class Rollouts:
@@ -143,7 +145,10 @@ class Rollouts:
         """Whether a step is to be taken."""
         now = time.monotonic()
         return any(
-            each.requests or each.changed or (each.due is not None and now >= each.due)
+            each.requests
+            or each.asked
+            or each.changed
+            or (each.due is not None and now >= each.due)
             for each in self._known.values()
         )
 
@@ -165,11 +170,12 @@ class Rollouts:
         """Return what is known about an agent; `world` has what was observed of its candidate."""
         known = self._of(key)
         known.changed = False
-        request = known.requests[0].request if known.requests else None
+        if known.asked is None and known.requests:
+            known.asked = known.requests.popleft()
         seen = replace(
             world,
             stable_runs=known.stable_runs,
-            request=request,
+            request=known.asked.request if known.asked else None,
             settle_seconds=SETTLE_SECONDS,
         )
         return ObservedRollout(known.status, seen, door, self._token)
@@ -180,11 +186,10 @@ class Rollouts:
         known.status = RolloutStatus() if step is None else step.status
         wake = None if step is None else step.plan.wake
         known.due = None if wake is None else time.monotonic() + wake
-        if known.requests:
-            asked = known.requests.popleft()
-            if not asked.answer.done():
-                news = (_NO_ROLLOUT,) if step is None else step.plan.news
-                asked.answer.set_result(RolloutAnswer(known.status, news))
+        asked, known.asked = known.asked, None
+        if asked is not None and not asked.answer.done():
+            news = (_NO_ROLLOUT,) if step is None else step.plan.news
+            asked.answer.set_result(RolloutAnswer(known.status, news))
 
     def applied(self, key: Key, step: LocalRollout, *, runs: bool) -> None:
         """Note whether stable runs with what was decided."""
@@ -197,7 +202,8 @@ class Rollouts:
     def keep(self, keys: Mapping[Key, object]) -> None:
         """Forget the agents that are not among these."""
         for key in [key for key in self._known if key not in keys]:
-            for asked in self._known.pop(key).requests:
+            known = self._known.pop(key)
+            for asked in (*known.requests, *([known.asked] if known.asked else [])):
                 asked.answer.cancel()
 
     def _of(self, key: Key) -> _Known:

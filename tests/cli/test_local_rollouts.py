@@ -127,6 +127,21 @@ def test_a_change_in_the_middle_of_a_step_is_not_lost() -> None:
     assert not rollouts.due
 
 
+async def test_a_request_in_the_middle_of_a_step_waits_for_the_next() -> None:
+    rollouts = Rollouts()
+    assert rollouts.observed(KEY, 5001, World(now=NOW)).world.request is None
+    asked = asyncio.ensure_future(rollouts.ask(KEY, RolloutRequest(Verb.ABORT, "1")))
+    await asyncio.sleep(0)
+    rollouts.take(KEY, None)
+    assert rollouts.due
+    await asyncio.sleep(0)
+    assert not asked.done()
+    assert rollouts.observed(KEY, 5001, World(now=NOW)).world.request is not None
+    rollouts.take(KEY, None)
+    assert (await asked).status == RolloutStatus()
+    assert not rollouts.due
+
+
 async def test_a_request_for_an_agent_that_goes_is_given_up() -> None:
     rollouts = Rollouts()
     rollouts.take(KEY, None)

@@ -20,6 +20,8 @@ BLOCKS: list[dict[str, Any]] = [
 (CONFIG,) = (block["data"] for block in BLOCKS if block.get("kind") == "ConfigMap")
 LUA: str = CONFIG["resource.customizations.health.omnia.altairalabs.ai_AgentRuntime"]
 (FLUX,) = (each for block in BLOCKS for each in block.get("spec", {}).get("healthCheckExprs", ()))
+# What the names of the checks stand for, below the status.
+ROOTS: dict[str, list[str]] = {"status": [], "rollout": ["rollout"], "condition": ["conditions"]}
 # https://argo-cd.readthedocs.io/en/stable/operator-manual/health
 HEALTH = {"Healthy", "Progressing", "Degraded", "Suspended"}
 WORDS: dict[str, set[str]] = {
@@ -48,9 +50,8 @@ def test_the_fields_and_words_of_a_health_check_exist(text: str) -> None:
     bare = re.sub(r"\"[^\"]*\"|'[^']*'", "", text)
     paths = re.findall(r"\b(status|rollout|condition)((?:\.\w+)+)", bare)
     assert paths
-    roots: dict[str, list[str]] = {"status": [], "rollout": ["rollout"], "condition": ["conditions"]}
     for root, rest in paths:
-        assert has_field([*roots[root], *rest.removeprefix(".").split(".")]), (root, rest)
+        assert has_field([*ROOTS[root], *rest.removeprefix(".").split(".")]), (root, rest)
     compared = re.findall(r"([\w.]+) == [\"'](\w+)[\"']", text)
     assert compared
     assert all(word in WORDS[path] for path, word in compared)

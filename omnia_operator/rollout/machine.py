@@ -34,8 +34,8 @@ from omnia_operator.rollout.identity import (
     unknown_providers,
 )
 
-SETTLE_SECONDS = 15.0
-"""Mounted files are everywhere after this time: what they replace may go then."""
+SETTLE_SECONDS = LEAD_MS / 1000
+"""Mounted files are in every pod after this time: what they replace may go then."""
 SOON = 1.0
 _ALL = 100
 _NO_WRITE = 2
@@ -115,6 +115,8 @@ class World:
     """Why this agent cannot have a candidate; "" if it can."""
     analysis: AnalysisProgress | None = None
     """The analysis of the current step; None where there is none, or nothing to measure yet."""
+    settle_seconds: float = SETTLE_SECONDS
+    """How long a changed file takes until every facade has read it."""
 
 
 @dataclass(frozen=True)
@@ -438,7 +440,7 @@ class _Step:
         return rollout.rollback.mode if rollout else RollbackMode.MANUAL
 
     def _weights(self, weight: int) -> tuple[WeightChange, ...]:
-        at = _time(self.world.now) + dt.timedelta(milliseconds=LEAD_MS)
+        at = _time(self.world.now) + dt.timedelta(seconds=self.world.settle_seconds)
         known = self.status.weights
         # A later change cannot begin earlier than the one before it.
         time = max([at.isoformat(), *(each.time for each in known[-1:])], key=_time)
@@ -487,15 +489,16 @@ class _Step:
             status = status.model_copy(update={"writes": status.writes + 1})
             return self._made(status, stable=goal, write=Write.PROMOTION, wake=SOON)
         since = elapsed(status.step_start_time or "", self.world.now)
+        settle = self.world.settle_seconds
         if not status.over:
-            if self.world.stable_runs != digest_of(goal) or since < SETTLE_SECONDS:
-                left = max(SOON, SETTLE_SECONDS - since)
+            if self.world.stable_runs != digest_of(goal) or since < settle:
+                left = max(SOON, settle - since)
                 return self._made(status, stable=goal, wake=left)
             update = {"over": True, "step_start_time": self.world.now}
             over = status.model_copy(update=update)
-            return self._made(over, stable=goal, wake=SETTLE_SECONDS)
-        if since < SETTLE_SECONDS:
-            return self._made(status, stable=goal, wake=SETTLE_SECONDS - since)
+            return self._made(over, stable=goal, wake=settle)
+        if since < settle:
+            return self._made(status, stable=goal, wake=settle - since)
         self.status = status
         self.stable = goal
         self.news.append(News("RolloutPromoted", f"{_what(status)} is promoted"))
@@ -534,8 +537,9 @@ class _Step:
             status = status.model_copy(update={"writes": status.writes + 1})
             return self._made(status, write=Write.ROLLBACK, wake=SOON)
         since = elapsed(status.step_start_time or "", self.world.now)
-        if since < SETTLE_SECONDS:
-            left = SETTLE_SECONDS - since
+        settle = self.world.settle_seconds
+        if since < settle:
+            left = settle - since
             return self._made(status, wake=left)
         reason = status.message or ""
         self.news.append(News("RolloutRolledBack", f"{_what(status)}: {reason}", warning=True))

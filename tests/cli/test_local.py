@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from omnia_cli.local.agent import AgentPorts, Machine, localise, rollout_note
+from omnia_cli.local.agent import AgentPorts, Machine, localise
 from omnia_cli.local.deployment import choose_ports, processes, workloads
 from omnia_cli.local.desired import desired
 from omnia_cli.local.objects import Addresses, CannotRun, Objects, Paths, collect, environment
@@ -20,7 +20,6 @@ from omnia_cli.local.process import ProcessSpec, write_files
 from omnia_cli.local.volumes import Mount, place
 from omnia_cli.manifests import Document
 from omnia_core.documents import Lines
-from omnia_core.jsonvalue import JsonObject
 from omnia_operator.plan import Settings
 
 NOTHING = Objects({}, {})
@@ -392,19 +391,6 @@ def test_what_an_agent_has_in_a_cluster_only_is_named(tmp_path: Path) -> None:
         'container "proxy": not run on this machine, because it is the image example.com/proxy:1',
         "facade.expose (a.example.com): only a cluster has it; port 1 serves here",
     )
-
-
-@pytest.mark.parametrize(
-    ("spec", "noted"),
-    [
-        ({}, False),
-        (None, False),
-        ({"rollout": {"steps": [{"setWeight": 10}]}}, False),
-        ({"rollout": {"candidate": {"promptPackVersion": "2.0.0"}}}, True),
-    ],
-)
-def test_a_candidate_that_does_not_run_here_is_told(spec: JsonObject | None, noted: bool) -> None:
-    assert bool(rollout_note({"spec": spec})) is noted
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,11 @@ class Cluster:
     def run(self, *arguments: str) -> tuple[int, str]:
         done = subprocess.run(
             [PYTHON, "-m", "omnia_cli", "rollout", *arguments],
-            env={**os.environ, "PATH": f"{self._programs}:{os.environ['PATH']}"},
+            env={
+                **os.environ,
+                "PATH": f"{self._programs}:{os.environ['PATH']}",
+                "XDG_STATE_HOME": str(self._file.parent),
+            },
             capture_output=True,
             text=True,
             check=False,

@@ -55,6 +55,7 @@ from omnia_operator.status import (
     EXPOSE_READY,
     OBJECTS_IN_SYNC,
     ROUTE_PENDING,
+    TRAFFIC_ROUTING,
     AgentFacts,
     Announcement,
     DeploymentState,
@@ -76,6 +77,7 @@ _WARNED = (
     CARD_SIGNED,
     "SessionRetention",
     OBJECTS_IN_SYNC,
+    TRAFFIC_ROUTING,
 )
 # A Gateway's answer is looked for after this time: when the Gateway API was installed after the
 # operator had started, no watch tells it.
@@ -326,6 +328,7 @@ async def _observe(
         has_service=_own(await cluster.get(SERVICE, key), metadata) is not None,
         route=await _route(cluster, outcome.agent, metadata),
         rollout=outcome.step.status if outcome.step else None,
+        traffic=outcome.step.traffic if outcome.step and outcome.step.before.active else None,
     )
 
 

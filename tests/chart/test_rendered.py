@@ -189,7 +189,9 @@ def test_network_policies_close_what_nobody_is_named_for(renderer: Renderer) -> 
     (peer,) = rule["from"]
     test = named(renderer(ENABLED))["Pod/omnia-test"]
     assert peer["podSelector"]["matchLabels"].items() <= test["metadata"]["labels"].items()
-    clients, asking = made["omnia-agents"]["ingress"]
+    clients, asking, relaying = made["omnia-agents"]["ingress"]
+    assert relaying["ports"] == [{"port": "peer"}]
+    assert relaying["from"] == [{"podSelector": made["omnia-agents"]["podSelector"]}]
     assert clients == {"ports": [{"port": "facade"}]}
     # The operator, which asks whether they reach their session store, and nobody else.
     (peer,) = asking["from"]

@@ -2,8 +2,10 @@
 
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { isHub } from "../place";
 import { credential } from "../wire/credential";
 import type { State } from "../wire/socket";
+import { FindButton } from "./find";
 
 interface Props {
   name: string;
@@ -13,6 +15,7 @@ interface Props {
   actions?: ComponentChildren;
   // More forms of the section.
   children?: ComponentChildren;
+  // The id of the element to skip to.
   skip: { to: string; label: string };
 }
 
@@ -34,11 +37,25 @@ export function Header({ name, state, changed, actions, children, skip }: Props)
   }, [open, state]);
   return (
     <>
-      <a class="skip" href={skip.to}>
+      <a
+        class="skip"
+        href={`#${skip.to}`}
+        onClick={(event) => {
+          // What is after "#" is the state of the page.
+          event.preventDefault();
+          document.getElementById(skip.to)?.focus();
+        }}
+      >
         {skip.label}
       </a>
       <header>
-        <Logo />
+        {isHub ? (
+          <a class="home" href="#/" aria-label="All agents" aria-keyshortcuts="Alt+1">
+            <Logo />
+          </a>
+        ) : (
+          <Logo />
+        )}
         <div class="title">
           <h1 id="name">{name}</h1>
           <p id="state" class="state" role="status" data-state={state.kind}>
@@ -46,6 +63,7 @@ export function Header({ name, state, changed, actions, children, skip }: Props)
           </p>
         </div>
         <div class="actions">
+          {isHub && <FindButton />}
           {actions}
           <button
             id="settings-toggle"

@@ -6,6 +6,7 @@ import { Arrow } from "../parts/icons";
 export interface Description {
   title?: string;
   examples?: string[];
+  capabilities?: string[];
 }
 
 export function Start({

@@ -56,13 +56,14 @@ class PodTarget:
 
 def ports_of(measure: AgentMeasure, agent: str) -> Mapping[str, int]:
     """Return the health ports that are read, by the instance of the pods."""
+    canary = labels.canary_name(agent)
     if measure in (AgentMeasure.ERROR_RATE, AgentMeasure.STEPPED_IN):
-        # Clients are at the facades of stable, whichever side answers.
-        return {agent: names.FACADE_HEALTH_PORT}
+        # Clients are at the facades of stable, and where a mesh splits the traffic at both.
+        return {agent: names.FACADE_HEALTH_PORT, canary: names.FACADE_HEALTH_PORT}
     runtime = names.RUNTIME_HEALTH_PORT
     return {
         agent: runtime,
-        labels.canary_name(agent): runtime,
+        canary: runtime,
         labels.OwnedNames(agent).evals: names.EVALS_HEALTH_PORT,
     }
 

@@ -4,7 +4,7 @@ The facades of stable route to the candidate. Where a mesh or a Gateway splits t
 sessions are sticky, those of the candidate route to stable too.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
 import structlog
@@ -12,8 +12,9 @@ from msgspec import Struct
 
 from omnia_core.names import Variant
 from omnia_facade.auth.principal import Principal
+from omnia_facade.backend.inside import AgentInside, ComposedPrompt
 from omnia_facade.backend.own_sessions import Change, OwnSessionsPage
-from omnia_facade.backend.port import Cancellation, Probed, Reading
+from omnia_facade.backend.port import Cancellation, Forked, Probed, Reading
 from omnia_facade.rollout.files import RolloutFiles
 from omnia_facade.runtime_client.port import (
     ConverseStream,
@@ -125,6 +126,21 @@ class RoutedRuntime:
     async def delete_conversation(self, session_id: str, caller: Principal) -> Change:
         return await self._ask(
             session_id, caller, lambda runtime: runtime.delete_conversation(session_id, caller)
+        )
+
+    async def describe_agent(self) -> AgentInside:
+        return await self._own.describe_agent()
+
+    async def compose_prompt(self, variables: Mapping[str, str], version: str) -> ComposedPrompt:
+        return await self._own.compose_prompt(variables, version)
+
+    async def fork_conversation(
+        self, session_id: str, new_id: str, after_turn: int, caller: Principal
+    ) -> Forked:
+        return await self._ask(
+            session_id,
+            caller,
+            lambda runtime: runtime.fork_conversation(session_id, new_id, after_turn, caller),
         )
 
     async def invoke(

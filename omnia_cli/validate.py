@@ -16,6 +16,7 @@ from omnia_cli.responses import ConfigMaps, check_responses
 from omnia_cli.retention import remarks
 from omnia_cli.servers import check_servers
 from omnia_cli.sources import load
+from omnia_cli.traffic import check_traffic
 from omnia_core.documents import ValuePath
 from omnia_core.env import SessionType
 from omnia_core.names import API_VERSION, GROUP, Kind
@@ -70,6 +71,7 @@ def check(
     findings += [finding for document in documents for finding in _refused(document)]
     findings += [finding for document in documents for finding in _own_image(document)]
     findings += remarks(documents)
+    findings += check_traffic(documents)
     if references and not errors(findings):
         findings += check_servers(documents)
         findings += check_analyses(documents)

@@ -169,7 +169,7 @@ class FacadeMetrics:
         )
         self.peers_refused = factory.counters(
             "omnia_rollout_peers_refused_total",
-            "Connections that the pod of a candidate did not let in.",
+            "Connections of facades that the pod did not let in.",
             "reason",
             REFUSAL_REASONS,
         )

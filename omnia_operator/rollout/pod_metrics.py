@@ -73,11 +73,11 @@ class PodTarget:
 
 def ports_of(measure: AgentMeasure, agent: str) -> Mapping[str, int]:
     """Return the health ports that are read, by the instance of the pods."""
+    canary = labels.canary_name(agent)
     if measure in _OF_FACADES:
-        # Clients are at the facades of stable, whichever side answers.
-        return {agent: names.FACADE_HEALTH_PORT}
-    runtime = names.RUNTIME_HEALTH_PORT
-    runtimes = {agent: runtime, labels.canary_name(agent): runtime}
+        # Clients are at the facades of stable, and where a mesh splits the traffic at both.
+        return {agent: names.FACADE_HEALTH_PORT, canary: names.FACADE_HEALTH_PORT}
+    runtimes = {agent: names.RUNTIME_HEALTH_PORT, canary: names.RUNTIME_HEALTH_PORT}
     if measure is AgentMeasure.COST_PER_TURN:
         return runtimes
     return {**runtimes, labels.OwnedNames(agent).evals: names.EVALS_HEALTH_PORT}

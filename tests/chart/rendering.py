@@ -33,6 +33,7 @@ ENABLED: Object = {
         "priorityClassName": "conversations",
         "tolerations": [{"key": "gpu", "operator": "Exists"}],
     },
+    "istio": {"enabled": True},
     "tracing": {"enabled": True, "endpoint": "http://collector:4317"},
     "prometheus": {"address": "http://prometheus:9090"},
     "discovery": {

@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from omnia_cli import manifests, retention
-from omnia_cli.findings import Finding
+from omnia_cli.findings import Finding, errors
 from omnia_cli.validate import validate
 from omnia_operator.resolve import RetentionPolicy, in_force
 from tests.programs import PYTHON
@@ -194,16 +194,84 @@ def test_an_image_without_the_type_custom_is_a_warning_with_the_line_to_add(
 
 
 def test_what_nothing_acts_on_yet_is_a_warning(tmp_path: Path) -> None:
-    rollout = (
-        "  rollout:\n"
-        "    candidate: {providerRefs: [{name: default, providerRef: {name: my-model}}]}\n"
-        "    steps: [{setWeight: 10}]\n"
-        "    trafficRouting: {istio: {virtualService: {name: a, routes: [b]},"
-        " destinationRule: {name: c}}}\n"
+    provider = f"{PROVIDER}  defaults: {{truncationStrategy: custom}}\n"
+    (finding,) = check(tmp_path, AGENT, PACK, provider)
+    assert finding.severity == "warning"
+    assert finding.path == "spec.defaults.truncationStrategy"
+
+
+ROUTED = """\
+  session: {type: redis, storeRef: {name: redis}}
+  rollout:
+    candidate: {promptPackVersion: 2.0.0}
+    steps: [{setWeight: 10}, {setWeight: 50}]
+    trafficRouting:
+"""
+ISTIO = """\
+      istio:
+        virtualService: {name: shop, routes: [primary]}
+        destinationRule: {name: shop}
+"""
+VIRTUAL_SERVICE = """\
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: shop}
+spec:
+  http:
+    - name: primary
+      route:
+        - destination: {host: my-agent, subset: stable}
+          weight: 100
+"""
+TO_CANDIDATE = """\
+        - destination: {host: my-agent, subset: candidate}
+          weight: 0
+"""
+SUBSETS = """\
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: shop}
+spec: {host: my-agent}
+"""
+HTTP_ROUTE = """\
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: shop}
+spec:
+  rules:
+    - backendRefs:
+        - {name: my-agent, port: 8080}
+"""
+
+
+def test_the_objects_with_the_weights_of_a_rollout_are_checked(tmp_path: Path) -> None:
+    others = (PACK, PROVIDER)
+    agent = AGENT + ROUTED + ISTIO
+    assert errors(check(tmp_path, agent, VIRTUAL_SERVICE + TO_CANDIDATE, SUBSETS, *others)) == []
+    (finding,) = errors(check(tmp_path, agent, VIRTUAL_SERVICE, SUBSETS, *others))
+    assert (finding.severity, finding.line) == ("error", 21)
+    assert finding.path == "spec.rollout.trafficRouting.istio.virtualService"
+    assert finding.message.endswith(
+        "add at /spec/http/0/route: - {destination: {host: my-agent, subset: candidate}, weight: 0}"
     )
-    (finding,) = check(tmp_path, AGENT + rollout, PACK, PROVIDER)
-    assert (finding.severity, finding.line) == ("warning", 18)
-    assert finding.path.startswith("spec.rollout.trafficRouting")
+    wrong = SUBSETS.replace("my-agent", "shop")
+    (finding,) = errors(check(tmp_path, agent, VIRTUAL_SERVICE + TO_CANDIDATE, wrong, *others))
+    assert finding.path == "spec.rollout.trafficRouting.istio.destinationRule"
+
+    gateway = f"{AGENT}{ROUTED}      gatewayAPI: {{httpRoute: {{name: shop}}}}\n"
+    (finding,) = errors(check(tmp_path, gateway, HTTP_ROUTE, *others))
+    assert "- {name: my-agent-candidate, port: 8080, weight: 0}" in finding.message
+    (finding,) = check(tmp_path, f"{agent}      gatewayAPI: {{httpRoute: {{name: a}}}}\n", *others)
+    assert "remove istio or gatewayAPI" in finding.message
+
+
+def test_sessions_in_memory_that_a_mesh_splits_are_a_warning(tmp_path: Path) -> None:
+    routed = (ROUTED + ISTIO).replace("type: redis, storeRef: {name: redis}", "type: memory")
+    (finding,) = check(tmp_path, AGENT + routed, PACK, PROVIDER)
+    assert (finding.severity, finding.line) == ("warning", 19)
+    assert "set rollout.stickySession" in finding.message
+    sticky = routed.replace("    steps:", "    stickySession: {hashOn: x-user-id}\n    steps:")
+    assert check(tmp_path, AGENT + sticky, PACK, PROVIDER) == []
 
 
 ROLLOUT = """\

@@ -178,7 +178,7 @@ def test_the_series_of_evaluations(measure: AgentMeasure, expected: tuple[float,
 
 
 RUNTIMES = {"a": 9001, "a-canary": 9001}
-FACADES = {"a": 8081}
+FACADES = {"a": 8081, "a-canary": 8081}
 PORTS = {
     AgentMeasure.ERROR_RATE: FACADES,
     AgentMeasure.STEPPED_IN: FACADES,

@@ -322,6 +322,24 @@ REFUSED: dict[str, tuple[JsonObject, str, str]] = {
         "spec.rollout.steps[0]",
         "exactly one of setWeight",
     ),
+    "a rollout by Istio and by a Gateway": (
+        objects.agent(
+            {
+                "rollout": {
+                    "steps": [{"setWeight": 1}],
+                    "trafficRouting": {
+                        "istio": {
+                            "virtualService": {"name": "a", "routes": ["b"]},
+                            "destinationRule": {"name": "a"},
+                        },
+                        "gatewayAPI": {"httpRoute": {"name": "a"}},
+                    },
+                }
+            }
+        ),
+        "spec.rollout.trafficRouting",
+        "remove istio or gatewayAPI",
+    ),
     "a name that no Service can have": (
         objects.agent(None, name="4.two"),
         "metadata.name",

@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 
+from msgspec import structs
+
 from omnia_core.conversation.finish_reasons import CANCELLED, INTERRUPTED
 from omnia_core.sessions import Message
 from omnia_core.sessions.recorded import RecordedSession
 from omnia_core.sessions.records import is_placeholder
 from omnia_runtime.evals.facts import Facts, calls_in
+from omnia_runtime.turns.ended import without_refused
 
 # Answers that ended before they were complete.
 _PARTIAL = frozenset({CANCELLED, INTERRUPTED, "error"})
@@ -39,6 +42,20 @@ def answered_turns(recorded: RecordedSession) -> Iterator[Facts]:
             blocked=about.blocked if about else None,
             variant=messages[begin].variant,
         )
+
+
+def as_call(recorded: RecordedSession) -> RecordedSession:
+    """Return a call of a function as the only turn of its session.
+
+    Where an answer did not fit the output schema, its session also has that answer and the request
+    for another one.
+    """
+    session = recorded.session
+    messages = tuple(without_refused(session.messages))
+    known = list(recorded.turns.values())[-1:]
+    return RecordedSession(
+        structs.replace(session, messages=messages), dict(enumerate(known, start=1))
+    )
 
 
 def _is_complete(last: Message) -> bool:

@@ -1,6 +1,7 @@
 """What each turn of a stored session gives evaluations to look at. Pure."""
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from msgspec import structs
 
@@ -26,8 +27,7 @@ def answered_turns(recorded: RecordedSession) -> Iterator[Facts]:
     messages = [each for each in session.messages if each.role != "summary"]
     calls = calls_in(messages, before)
     begins = [at for at, each in enumerate(messages) if each.role == "user"]
-    ends = [*begins[1:], len(messages)]
-    for number, (begin, end) in enumerate(zip(begins, ends, strict=True), start=before + 1):
+    for number, (begin, end) in enumerate(pairwise([*begins, len(messages)]), start=before + 1):
         if not _is_complete(messages[end - 1]):
             continue
         about = recorded.turns.get(number)

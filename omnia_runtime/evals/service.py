@@ -12,6 +12,7 @@ from omnia_core.sessions import SessionStore
 from omnia_runtime.configuration.reload import POLL_SECONDS
 from omnia_runtime.evals.budget import JudgeBudget
 from omnia_runtime.evals.definitions import EvalDefinitions
+from omnia_runtime.evals.pace import Pace
 from omnia_runtime.evals.selection import Rates
 from omnia_runtime.evals.session import EvalTerms, SessionEvaluation
 from omnia_runtime.evals.tracing import EvalTracing
@@ -39,9 +40,10 @@ class EvalService:
         evaluated: EvalMetrics,
         *,
         tracing: EvalTracing | None = None,
+        pace: Pace | None = None,
         timing: WorkerTiming | None = None,
     ) -> None:
-        """Read the mounted files; `store` has a feed.
+        """Read the mounted files; `store` has a feed, and `pace` is by default that of `env`.
 
         Raises:
             ConfigurationError: a file is invalid.
@@ -68,6 +70,7 @@ class EvalService:
             budget,
             evaluated,
             tracing=tracing,
+            pace=pace,
         )
         self._worker = EvalWorker(feed, evaluation, observed, timing)
         self._drain_seconds = env.drain_timeout.seconds

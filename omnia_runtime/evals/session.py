@@ -8,7 +8,7 @@ from msgspec import Struct, structs
 
 from omnia_core.files.evals import EvalSpec
 from omnia_core.names import EvalOutcome
-from omnia_core.sessions import Session, SessionStore
+from omnia_core.sessions import Session, SessionStore, StoreUnavailable
 from omnia_core.sessions.audit import ProviderCall
 from omnia_core.sessions.evaluations import EvalSource
 from omnia_core.sessions.feed import DueSession, Progress, SessionFeed
@@ -169,19 +169,29 @@ class SessionEvaluation:
                 yield _Due(spec, turns[-1], definitions)
 
     async def _evaluate(self, wanted: Iterator[_Due], due: DueSession) -> float | None:
-        """Run evaluations that are not kept yet; return in how many seconds to go on, if so."""
+        """Run evaluations that are not kept yet; return in how many seconds to go on, if so.
+
+        Raises:
+            StoreUnavailable: some of them may not be kept.
+        """
         new = list(wanted)
         if not new:
             return None
         kept = {each.key for each in await self._store.eval_results(due.session_id)}
         attempts = due.progress.attempts
         last = attempts >= len(RETRY_SECONDS)
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(self._run(each, last=last))
-                for each in new
-                if each.key not in kept
-            ]
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(self._run(each, last=last))
+                    for each in new
+                    if each.key not in kept
+                ]
+        except ExceptionGroup as failed:
+            away, others = failed.split(StoreUnavailable)
+            if away is None or others is not None:
+                raise
+            raise away.exceptions[0] from None
         waits = [wait for task in tasks if (wait := task.result()) is not None]
         return max(RETRY_SECONDS[attempts], *waits) if waits else None
 

@@ -16,6 +16,7 @@ from omnia_core.env import RuntimeEnv
 from omnia_core.names import EvalOutcome
 from omnia_core.sessions import EvalResult, Message, SessionStore
 from omnia_core.units import Duration
+from omnia_runtime.evals.pace import Pace
 from omnia_runtime.evals.service import EvalService
 from omnia_runtime.evals.tracing import EvalTracing
 from omnia_runtime.evals.worker import WorkerTiming
@@ -120,13 +121,14 @@ async def evaluating(
     store: SessionStore,
     registry: CollectorRegistry | None = None,
     tracing: EvalTracing | None = None,
+    pace: Pace | None = None,
 ) -> AsyncIterator[EvalService]:
     """Evaluate inside the block, as the programs do."""
     registry = registry or CollectorRegistry()
     evaluated = EvalMetrics(registry, "a", "default")
     timing = WorkerTiming(poll=0.02)
     service = EvalService(
-        env, store, registry, metrics(), evaluated, tracing=tracing, timing=timing
+        env, store, registry, metrics(), evaluated, tracing=tracing, pace=pace, timing=timing
     )
     service.start()
     try:

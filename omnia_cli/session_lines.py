@@ -78,7 +78,8 @@ def _eval_result(record: JsonObject) -> str:
     why = record["error"] or record["explanation"]
     reason = f": {why}" if why else ""
     cost = f", {record['cost_usd']:.6f} USD" if record["cost_usd"] else ""
-    outcome = f"{record['outcome']}{score} ({record['source']}{cost})"
+    needed = f", needs {record['threshold']}" if record["threshold"] else ""
+    outcome = f"{record['outcome']}{score} ({record['source']}{needed}{cost})"
     return f"  eval {record['evaluation']} of turn {record['turn']}: {outcome}{reason}"
 
 

@@ -236,12 +236,8 @@ async def test_a_call_whose_answer_was_repaired_is_judged_once_by_its_last_answe
     judge = JudgeServer()
     async with serving(judge) as url:
         cost = {**budgets()[0], "trigger": "on_session_complete"}
-        called = {
-            **GREETS,
-            "id": "called",
-            "type": "tools_called",
-            "params": {"tools": ["look_up"]},
-        }
+        looked_up = {"type": "tools_called", "params": {"tools": ["look_up"]}}
+        called = {**GREETS, "id": "called", **looked_up}
         env = environment(
             tmp_path,
             [JUDGED, WHOLE, cost, called],

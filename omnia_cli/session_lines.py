@@ -57,8 +57,9 @@ def _message(record: JsonObject) -> str:
 
 def _provider_call(record: JsonObject) -> str:
     outcome = record["fault"] or record["status"]
+    purpose = f"attempt {record['attempt']}" if record["attempt"] else "for a name or a summary"
     return (
-        f"  model {record['provider']}/{record['model']} attempt {record['attempt']}: {outcome},"
+        f"  model {record['provider']}/{record['model']} {purpose}: {outcome},"
         f" {record['duration_ms']:.0f} ms, {record['input_tokens']} in,"
         f" {record['output_tokens']} out, {record['cost_usd']:.6f} USD"
     )

@@ -155,6 +155,19 @@ async def test_cost_latency_and_validators_are_read_where_a_trail_is_kept(
         assert registry.get_sample_value("omnia_evals_total", counted) == 1
 
 
+async def test_what_names_a_session_costs_no_turn_anything(bed: Bed, tmp_path: Path) -> None:
+    messages = [Message("user", "a"), Message("assistant", "b", finish_reason="stop")]
+    await bed.store.append("s", messages, expected_length=0, audit=trail("01", 0.25, ""))
+    named = ProviderCall("2026-03-01T12:00:00Z", "default", "m", "success", attempt=0, cost_usd=9.0)
+    audit = AuditTrail(provider_calls=(named,))
+    assert await bed.store.rename("s", "A name", expected_name="", audit=audit)
+    env = environment(tmp_path, budgets()[:1], evals_light=True)
+    async with evaluating(env, bed.other):
+        (found,) = await results(bed.store, "s", 1)
+    expected = EvalOutcome.PASSED if bed.store.keeps_audit else EvalOutcome.SKIPPED
+    assert found.outcome is expected
+
+
 async def test_a_session_that_is_only_evaluated_ends_as_before(
     postgres_bed: Bed, tmp_path: Path
 ) -> None:

@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from tests.services import close_with_clients
+from tests.services import connections_served
 
 
 class Proxy:
@@ -34,11 +34,8 @@ class Proxy:
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[int]:
         """Serve, and yield the port."""
-        server = await asyncio.start_server(self._connection, "127.0.0.1", 0)
-        try:
-            yield int(server.sockets[0].getsockname()[1])
-        finally:
-            await close_with_clients(server)
+        async with connections_served(self._connection) as port:
+            yield port
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection("127.0.0.1", self.target)

@@ -8,6 +8,8 @@ from typing import Any
 
 import bson
 
+from tests.services import connections_served
+
 _HEADER = struct.Struct("<4i")  # length, request, response to, opcode
 _BODY = 21  # header, flags and the kind of the first section
 _OP_MSG = 2013
@@ -31,7 +33,6 @@ class MongoProxy:
 
     def __init__(self, target: int) -> None:
         self._target = target
-        self._tasks: list[asyncio.Task[None]] = []
         self.commands: list[str] = []
         self.found: list[dict[str, Any]] = []
         self.answers: dict[str, dict[str, Any]] = {}
@@ -43,19 +44,8 @@ class MongoProxy:
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[str]:
         """Serve, and yield the URL of the database `omnia`."""
-        server = await asyncio.start_server(self._track, "127.0.0.1", 0)
-        try:
-            yield f"mongodb://127.0.0.1:{server.sockets[0].getsockname()[1]}/omnia"
-        finally:
-            server.close()
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _track(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(self._connection(reader, writer))
-        self._tasks.append(task)
-        await asyncio.wait({task})
+        async with connections_served(self._connection) as port:
+            yield f"mongodb://127.0.0.1:{port}/omnia"
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection("127.0.0.1", self._target)

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 LIMIT = 100.0
@@ -27,6 +27,38 @@ async def close_with_clients(server: asyncio.AbstractServer) -> None:
         server.abort_clients()
     # What was aborted is closed by the loop.
     await asyncio.sleep(0)
+
+
+@contextlib.asynccontextmanager
+async def connections_served(
+    handle: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+) -> AsyncIterator[int]:
+    """Serve, and yield the port; what handles a connection ends with the server, whatever it does.
+
+    Where a handler waits for something else than its client, the end of that client does not end
+    it.
+    """
+    handling: set[asyncio.Task[None]] = set()
+
+    async def handled(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task
+        handling.add(task)
+        try:
+            await handle(reader, writer)
+        finally:
+            handling.discard(task)
+
+    server = await asyncio.start_server(handled, "127.0.0.1", 0)
+    try:
+        yield int(server.sockets[0].getsockname()[1])
+    finally:
+        server.close()
+        left = list(handling)
+        for each in left:
+            each.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        await close_with_clients(server)
 
 
 SOAK_SECONDS = int(os.environ.get("SOAK_SECONDS", "600"))

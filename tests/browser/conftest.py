@@ -1,8 +1,10 @@
 """A browser for the tests of the page, and what it is pointed at."""
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,6 +18,7 @@ from tests.end_to_end.conftest import EXAMPLES, ROOT, Up, with_port
 from tests.programs import PYTHON
 from tests.services import free_port
 
+CONSOLE = ROOT / "omnia_facade/console"
 EXAMPLES_SHOWN = ("support-agent", "summarizer-function")
 
 
@@ -81,3 +84,16 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
 def ready(up: Up) -> dict[str, dict[str, Any]]:
     """Wait until the examples serve; return what is said of each."""
     return {name: up.wait("ready", name=name) for name in EXAMPLES_SHOWN}
+
+
+@pytest.fixture
+def console_source(need_program: Callable[[str, str], str], tmp_path: Path) -> Path:
+    """A copy of the source, whose packages are those of the original."""
+    need_program("npm", "apt-get install nodejs")
+    if not (CONSOLE / "source/node_modules/esbuild").is_dir():
+        reason = "the packages of the console are missing: make console"
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
+    copy = tmp_path / "console/source"
+    shutil.copytree(CONSOLE / "source", copy, ignore=shutil.ignore_patterns("node_modules"))
+    (copy / "node_modules").symlink_to(CONSOLE / "source/node_modules")
+    return copy

@@ -125,6 +125,17 @@ def test_axe_finds_nothing_in_the_page_of_an_agent(tab: Tab) -> None:
         for scheme in ("light", "dark"):
             tab.prefer(scheme)
             assert violations(tab) == []
+        tab.click(".steps li:nth-child(2) button")
+        tab.until("document.querySelector('#inspector .detail')")
+        for scheme in ("light", "dark"):
+            tab.prefer(scheme)
+            assert violations(tab) == []
+        tab.narrow(375)
+        assert violations(tab) == []
+        tab.click("#close-inspector")
+        tab.click(".open-rail")
+        tab.until("document.getElementById('rail').checkVisibility()")
+        assert violations(tab) == []
 
 
 def test_axe_finds_nothing_in_the_page_of_a_function(tab: Tab, tmp_path: Path) -> None:

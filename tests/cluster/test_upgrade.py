@@ -101,7 +101,8 @@ def test_the_resource_definitions_are_upgraded_by_the_pages_lines(
     with releases.shell(cluster, kubectl, tmp_path, given, at=ROOT) as person:
         printed = person.type(PAGE, "Resource definitions")
     written = [yaml.safe_load(each.read_text()) for each in sorted((ROOT / "crds").glob("*.yaml"))]
-    assert printed.count("serverside-applied") == len(written) == 5
+    assert written
+    assert printed.count("serverside-applied") == len(written)
     for each in written:
         stored = kubectl.get("customresourcedefinition", each["metadata"]["name"])
         (version,) = stored["spec"]["versions"]

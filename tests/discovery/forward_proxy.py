@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
-from tests.services import close_with_clients
+from tests.services import connections_served
 
 HEAD_END = b"\r\n\r\n"
 
@@ -28,12 +28,8 @@ class ForwardProxy:
     @contextlib.asynccontextmanager
     async def serving(self) -> AsyncIterator[str]:
         """Serve, and yield the address for clients."""
-        server = await asyncio.start_server(self._connection, "127.0.0.1", 0)
-        port = server.sockets[0].getsockname()[1]
-        try:
+        async with connections_served(self._connection) as port:
             yield f"http://{self.user + '@' if self.user else ''}127.0.0.1:{port}"
-        finally:
-            await close_with_clients(server)
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -49,11 +45,12 @@ class ForwardProxy:
                 writer.write(b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n")
                 return
             there, back = await asyncio.open_connection("127.0.0.1", port)
-            if method == "CONNECT":
-                writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            else:
-                back.write(head.replace(target, parts.path or "/", 1).encode())
-            await asyncio.gather(_pump(reader, back), _pump(there, writer))
+            with contextlib.closing(back):
+                if method == "CONNECT":
+                    writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                else:
+                    back.write(head.replace(target, parts.path or "/", 1).encode())
+                await asyncio.gather(_pump(reader, back), _pump(there, writer))
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
         finally:

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import orjson
 
 from tests.runtime.servers import chunk
-from tests.services import close_with_clients
+from tests.services import connections_served
 
 Connection: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Fault: TypeAlias = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -32,12 +32,8 @@ class FaultyServer:
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[str]:
         """Serve, and yield the URL."""
-        server = await asyncio.start_server(self._connection, "127.0.0.1", 0)
-        port = server.sockets[0].getsockname()[1]
-        try:
+        async with connections_served(self._connection) as port:
             yield f"http://127.0.0.1:{port}"
-        finally:
-            await close_with_clients(server)
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

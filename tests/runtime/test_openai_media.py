@@ -84,6 +84,9 @@ def test_a_document_by_its_url_is_known_to_the_responses_api_alone() -> None:
     asked = ChatRequest("", [linked])
     with pytest.raises(VendorFailure, match=r"openai\.api: responses"):
         chat_body(CONFIG, asked)
+    other = Message("user", "x", (part("document", "text/plain", url="https://example.com/a"),))
+    with pytest.raises(VendorFailure, match="by its URL"):
+        responses_body(CONFIG, ChatRequest("", [other]))
     sent = responses_body(CONFIG, asked)["input"][0]["content"]
     assert sent[1] == {"type": "input_file", "file_url": "https://example.com/a.pdf"}
 

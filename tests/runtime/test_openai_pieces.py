@@ -95,6 +95,15 @@ def reason(events: list[ModelEvent]) -> str:
         ([{"function_call": {"name": "get", "arguments": "{}"}}], [("get", "{}")]),
         ([{"tool_calls": [], "content": "hi"}], []),
         ([{"tool_calls": [{"id": "a", "name": "get", "arguments": "{}"}]}], [("get", "{}")]),
+        # Without an index the id says which call goes on.
+        (
+            [
+                call(id="a", **function("get", '{"x":')),
+                call(id="b", **function("put", "{}")),
+                call(id="a", **function("", " 1}")),
+            ],
+            [("get", '{"x": 1}'), ("put", "{}")],
+        ),
         # An id that is none, and a last piece that says nothing.
         (
             [call(index=0, id="null", **function("get", "{}")), call(index=1, **function())],
@@ -385,6 +394,22 @@ def test_a_text_in_both_members_is_said_once() -> None:
 def test_a_response_that_failed_is_an_error_in_the_servers_words(event: dict[str, Any]) -> None:
     with pytest.raises(VendorFailure, match="busy"):
         ResponseStream(MODEL).read(json.dumps(event).encode())
+
+
+@pytest.mark.parametrize(
+    "told", [{"status": "failed"}, {"status": "cancelled"}, {"error": {"message": "busy"}}]
+)
+def test_a_response_has_failed_by_its_status_or_by_its_error(told: dict[str, Any]) -> None:
+    with pytest.raises(VendorFailure):
+        respond(**told)
+
+
+def test_a_call_without_an_id_of_its_own_has_that_of_its_item() -> None:
+    called = {"type": "function_call", "id": "i", "name": "get", "arguments": "{}"}
+    stream = ResponseStream(MODEL)
+    event = {"object": "response", "status": "completed", "output": [called]}
+    stream.read(json.dumps(event).encode())
+    assert [each.id for each in stream.finish() if isinstance(each, ToolCallRequest)] == ["i"]
 
 
 @pytest.mark.parametrize("output", [None, "text", []])

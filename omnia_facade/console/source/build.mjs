@@ -16,8 +16,14 @@ const script = await bundled({
   format: "esm",
   jsx: "automatic",
   jsxImportSource: "preact",
-  // Links are written as Markdown has them, and the names of characters are those of HTML 4.
-  alias: { "linkify-it": path("markdown/linkify.ts"), entities: path("markdown/entities.ts") },
+  // What the browser has, or the page does not use, is not brought along; the names of characters are those of HTML 4.
+  alias: {
+    "linkify-it": path("markdown/unused.ts"),
+    mdurl: path("markdown/unused.ts"),
+    "punycode.js": path("markdown/unused.ts"),
+    "uc.micro": path("markdown/unicode.ts"),
+    entities: path("markdown/entities.ts"),
+  },
 });
 const style = await bundled({ entryPoints: [path("style/page.css")] });
 // "<!--" alone ends nothing; before "<script" it would.
@@ -25,7 +31,7 @@ for (const end of ["</script", "</style", "<script"]) {
   if (`${script}${style}`.includes(end)) throw new Error(`the script or the style contains ${end}`);
 }
 
-const packages = ["preact", "markdown-it", "mdurl", "uc.micro", "punycode.js"];
+const packages = ["preact", "markdown-it"];
 const licences = await Promise.all(
   packages.map(async (name) => {
     const { version, license } = JSON.parse(await readFile(path(`node_modules/${name}/package.json`), "utf8"));

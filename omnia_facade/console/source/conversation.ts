@@ -7,7 +7,6 @@ import type { Fault, Frame, UploadTicket } from "./wire/frames";
 import { asJson, Refused } from "./wire/http";
 import { Connection, type State } from "./wire/socket";
 
-const SESSION = "omnia.session";
 const SESSION_FORM = /^[A-Za-z0-9._:-]{1,128}$/;
 // Errors of one frame: the turn continues.
 const BESIDE = ["TOOL_FAILED", "MEDIA_NOT_ENABLED", "UPLOAD_FAILED"];
@@ -39,15 +38,24 @@ export class Conversation extends Changes {
   readonly #connection: Connection;
   readonly #queue: Turn[] = [];
   #announced = "";
-  #resuming = sessionStorage.getItem(SESSION) ?? "";
+  // The session to go on with, until the server has answered that it does.
+  #resuming: string;
   // Whether the session has anything to resume.
-  #said = this.#resuming !== "";
+  #said: boolean;
+  // How many turns of the session are not shown.
+  #earlier = 0;
   #upload: PromiseWithResolvers<UploadTicket | null> | null = null;
   #notes = 0;
 
-  constructor() {
+  // `base` is what the paths of the agent begin with; `session` is the one to resume, empty for a new one.
+  constructor(
+    private readonly base: string,
+    session: string,
+  ) {
     super();
-    this.#connection = new Connection({
+    this.#resuming = session;
+    this.#said = session !== "";
+    this.#connection = new Connection(base, {
       state: (state) => {
         this.state = state;
         this.changed();
@@ -60,6 +68,38 @@ export class Conversation extends Changes {
 
   connect(): void {
     this.#connection.open();
+  }
+
+  leave(): void {
+    this.#connection.close();
+  }
+
+  // The session that can be resumed; empty while nothing was said.
+  get kept(): string {
+    return this.#resuming || (this.#said ? this.session : "");
+  }
+
+  // What was said first, as far as it is shown.
+  get said(): string {
+    return this.#turns[0]?.text ?? "";
+  }
+
+  // How many turns the session has.
+  get count(): number {
+    return this.#earlier + this.#turns.length;
+  }
+
+  // A turn by its number in the session, counted from 1.
+  turnOf(number: number): Turn | undefined {
+    return this.#turns[number - this.#earlier - 1];
+  }
+
+  numberOf(turn: Turn): number {
+    return this.#earlier + this.#turns.indexOf(turn) + 1;
+  }
+
+  get #turns(): Turn[] {
+    return this.items.filter((each) => each instanceof Turn);
   }
 
   say(text: string, files: File[]): void {
@@ -94,9 +134,10 @@ export class Conversation extends Changes {
     this.session = "";
     this.#said = id !== "";
     this.#resuming = id;
-    if (!id) sessionStorage.removeItem(SESSION);
     this.#connection.open();
     this.items = [];
+    this.#earlier = 0;
+    this.name = "";
     this.changed();
   }
 
@@ -186,7 +227,6 @@ export class Conversation extends Changes {
     this.#said = id !== this.#announced;
     this.session = id;
     this.#resuming = "";
-    if (this.#said) sessionStorage.setItem(SESSION, id);
     if (news) this.note(news);
     this.#pump();
     this.changed();
@@ -196,7 +236,6 @@ export class Conversation extends Changes {
     this.name = "";
     this.#said = false;
     this.session = this.#announced;
-    sessionStorage.removeItem(SESSION);
   }
 
   #pump(): void {
@@ -226,8 +265,8 @@ export class Conversation extends Changes {
     // The turn may have been stopped meanwhile, or the connection lost.
     if (turn !== this.running) return;
     this.#said = true;
-    sessionStorage.setItem(SESSION, this.session);
     this.#connection.send(frame);
+    this.changed();
   }
 
   #requestUpload(file: File, mime_type: string): Promise<UploadTicket | null> {
@@ -257,7 +296,7 @@ export class Conversation extends Changes {
   async #showPast(id: string): Promise<void> {
     let past: Past;
     try {
-      past = await asJson<Past>(`api/sessions/${encodeURIComponent(id)}/turns?last=${PAST_TURNS}`);
+      past = await asJson<Past>(`${this.base}api/sessions/${encodeURIComponent(id)}/turns?last=${PAST_TURNS}`);
     } catch (refused) {
       if (this.session === id) {
         this.note(`Conversation resumed. Earlier messages cannot be shown: ${(refused as Error).message}`);
@@ -266,6 +305,7 @@ export class Conversation extends Changes {
     }
     // Another conversation may have been chosen meanwhile.
     if (this.session !== id) return;
+    this.#earlier = past.earlier;
     const earlier = past.earlier ? [this.#noted(`${past.earlier} earlier turns are not shown.`)] : [];
     const turns = past.turns.map(({ messages: [mine, ...answer] }) => {
       const turn = new Turn(mine.content ?? "");

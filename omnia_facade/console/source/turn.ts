@@ -76,6 +76,8 @@ export interface Step {
   began: number;
   ended: number | null;
   failed: boolean;
+  // The call, where the step is one.
+  call: ToolCall | null;
 }
 
 export interface PastMessage {
@@ -163,7 +165,7 @@ export class Turn extends Changes {
     const call = new ToolCall(body, send, () => this.#answered(call));
     this.#calls.set(body.id, call);
     this.parts.push(call);
-    const step: Step = { kind: "tool", name: body.name, began: this.#now, ended: null, failed: false };
+    const step: Step = { kind: "tool", name: body.name, began: this.#now, ended: null, failed: false, call };
     this.#endModel();
     this.steps.push(step);
     this.#open.set(body.id, step);
@@ -246,7 +248,7 @@ export class Turn extends Changes {
 
   // The model is asked, or asked again.
   #model(): void {
-    this.steps.push({ kind: "model", name: "model", began: this.#now, ended: null, failed: false });
+    this.steps.push({ kind: "model", name: "model", began: this.#now, ended: null, failed: false, call: null });
   }
 
   #endModel(): void {

@@ -59,7 +59,7 @@ def message_inputs(message: Message) -> list[Input]:
         VendorFailure: the APIs do not accept the media of a part.
     """
     inputs = [_input(part) for part in message.parts]
-    if message.content and not any(part.type == "text" for part in message.parts):
+    if not any(part.type == "text" for part in message.parts):
         inputs.insert(0, InputText(message.content))
     return _without_blanks(inputs)
 

@@ -7,6 +7,8 @@ type Token = ReturnType<InstanceType<typeof MarkdownIt>["parse"]>[number];
 
 // 40: quotes and lists within each other; what is nested deeper is shown as text.
 const parser = new MarkdownIt("default", { html: false, linkify: false, typographer: false, maxNesting: 40 });
+// `followed` below decides what an address is.
+parser.normalizeLink = parser.normalizeLinkText = (address) => address;
 
 const ELEMENTS = new Set(
   "p h1 h2 h3 h4 h5 h6 ul ol li blockquote em strong s table thead tbody tr th td hr br a".split(" "),

@@ -1,64 +1,106 @@
-// The page of an agent: its conversation.
+// The page of an agent: the conversations before, this one, and the inspector of a turn.
 
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import { Conversation, Note } from "../conversation";
+import { Conversation } from "../conversation";
+import { KnownConversations } from "../known";
 import { useChanges } from "../parts/changes";
+import { baseOf, isSame, type AgentName } from "../place";
+import { routes } from "../routes";
 import { asJson } from "../wire/http";
 import { Composer } from "./composer";
 import { Header } from "./header";
-import { Start, type Description } from "./start";
-import { TurnView } from "./turn";
+import { close, Inspector } from "./inspector";
+import { Log } from "./log";
+import { Rail } from "./rail";
+import type { Description } from "./start";
 
-export function Agent({ name }: { name: string }) {
-  const [conversation] = useState(() => new Conversation());
+// Of one agent only: another agent is another component.
+export function Agent({ agent }: { agent: AgentName }) {
+  const { name } = agent;
+  const [base] = useState(() => baseOf(agent));
+  const [conversation] = useState(() => new Conversation(base, routes.now.session));
+  const [known] = useState(() => new KnownConversations(agent));
   const [described, setDescribed] = useState<Description>({});
   useChanges(conversation);
+  useChanges(routes);
+  const { turn, step } = routes.now;
+  const inspected = conversation.turnOf(turn);
   const isOpen = conversation.state.kind === "open";
-  useEffect(() => conversation.connect(), []);
+  useEffect(() => {
+    const unbind = bound(conversation, agent);
+    conversation.connect();
+    return () => {
+      unbind();
+      conversation.leave();
+    };
+  }, []);
   useEffect(() => {
     if (!isOpen) return;
     // The page works without it.
-    asJson<Description>("api/agent").then(setDescribed, () => {});
+    asJson<Description>(`${base}api/agent`).then(setDescribed, () => {});
   }, [isOpen]);
   useEffect(() => {
     document.title = [conversation.name, name, "Omnia"].filter(Boolean).join(" · ");
   }, [conversation.name]);
   useEffect(() => {
-    const stop = (event: KeyboardEvent): void => {
-      if (event.key === "Escape") conversation.stop();
+    if (conversation.kept && conversation.said) known.use(conversation.kept, conversation.name || conversation.said);
+  }, [conversation.kept, conversation.name, conversation.said]);
+  const begin = (): void => {
+    routes.go({ session: "", turn: 0, step: 0 });
+    document.getElementById("message")?.focus();
+  };
+  useEffect(() => {
+    const keys = (event: KeyboardEvent): void => {
+      if (event.key === "Escape") {
+        if (conversation.running) conversation.stop();
+        else if (routes.now.turn) close();
+      } else if (event.altKey && event.code === "KeyN") {
+        event.preventDefault();
+        begin();
+      }
     };
-    addEventListener("keydown", stop);
-    return () => removeEventListener("keydown", stop);
+    addEventListener("keydown", keys);
+    return () => removeEventListener("keydown", keys);
   }, []);
-  const toMessage = (): void => document.getElementById("message")?.focus();
   return (
-    <div class="page agent">
+    <div class={inspected ? "page agent inspecting" : "page agent"}>
       <Header
         name={name}
         state={conversation.state}
         changed={() => conversation.connect()}
-        skip={{ to: "#message", label: "Skip to the message field" }}
+        skip={{ to: "message", label: "Skip to the message field" }}
         actions={
-          <button
-            id="new"
-            type="button"
-            onClick={() => {
-              conversation.begin("");
-              toMessage();
-            }}
-          >
-            New conversation
+          <button type="button" class="bare open-rail" popovertarget="rail">
+            Conversations
           </button>
         }
       >
         <Sessions conversation={conversation} />
       </Header>
+      <Rail known={known} begin={begin} />
       <main>
         <Log conversation={conversation} agent={name} described={described} />
       </main>
       <Composer conversation={conversation} agent={name} />
+      {inspected && <Inspector turn={inspected} number={turn} count={conversation.count} step={step} />}
     </div>
   );
+}
+
+// Lets the address follow the conversation, and the conversation the address, each at once.
+function bound(conversation: Conversation, agent: AgentName): () => void {
+  const ends = [
+    conversation.listen(() => {
+      const { kept } = conversation;
+      // Back leads to no session that has ended.
+      if (kept !== routes.now.session) routes.go({ session: kept, turn: 0, step: 0 }, { replace: !kept });
+    }),
+    routes.listen(() => {
+      const { now } = routes;
+      if (isSame(now.agent, agent) && now.session !== conversation.kept) conversation.begin(now.session);
+    }),
+  ];
+  return () => ends.forEach((end) => end());
 }
 
 function Sessions({ conversation }: { conversation: Conversation }) {
@@ -83,65 +125,5 @@ function Sessions({ conversation }: { conversation: Conversation }) {
         The id of this conversation. Enter the id of an earlier one to resume it.
       </p>
     </form>
-  );
-}
-
-// Within so many pixels of its end the log follows what is written.
-const NEAR = 80;
-
-function Log({
-  conversation,
-  agent,
-  described,
-}: {
-  conversation: Conversation;
-  agent: string;
-  described: Description;
-}) {
-  const log = useRef<HTMLDivElement>(null);
-  const follows = useRef(true);
-  const count = useRef(0);
-  const stick = (): void => {
-    if (follows.current && log.current) log.current.scrollTop = log.current.scrollHeight;
-  };
-  useLayoutEffect(() => {
-    // A new message of the user is always shown.
-    if (conversation.items.length > count.current) follows.current = true;
-    count.current = conversation.items.length;
-    stick();
-  });
-  return (
-    <div
-      id="log"
-      ref={log}
-      role="log"
-      aria-label="Conversation"
-      tabIndex={0}
-      onScroll={({ currentTarget: { scrollHeight, scrollTop, clientHeight } }) => {
-        follows.current = scrollHeight - scrollTop - clientHeight < NEAR;
-      }}
-    >
-      <div class="column">
-        {conversation.items.length === 0 && (
-          <Start agent={agent} described={described} ask={(question) => conversation.say(question, [])} />
-        )}
-        {conversation.items.length > 0 && <h2 class="unseen">Conversation</h2>}
-        {conversation.items.map((item) =>
-          item instanceof Note ? (
-            <p class="note" key={item.key}>
-              {item.text}
-            </p>
-          ) : (
-            <TurnView
-              key={item.key}
-              turn={item}
-              agent={agent}
-              again={() => conversation.again(item)}
-              drawn={stick}
-            />
-          ),
-        )}
-      </div>
-    </div>
   );
 }

@@ -123,7 +123,7 @@ export function FunctionPage({ name }: { name: string }) {
   const shown: State = calling && state.kind === "open" ? { kind: "open", text: "Calling" } : state;
   return (
     <div class="page function">
-      <Header name={name} state={shown} changed={load} skip={{ to: "#input", label: "Skip to the input" }} />
+      <Header name={name} state={shown} changed={load} skip={{ to: "input", label: "Skip to the input" }} />
       <main class="columns">
         <form
           id="input"

@@ -13,6 +13,7 @@ interface Props {
   actions?: ComponentChildren;
   // More forms of the section.
   children?: ComponentChildren;
+  // The id of the element to skip to.
   skip: { to: string; label: string };
 }
 
@@ -34,7 +35,15 @@ export function Header({ name, state, changed, actions, children, skip }: Props)
   }, [open, state]);
   return (
     <>
-      <a class="skip" href={skip.to}>
+      <a
+        class="skip"
+        href={`#${skip.to}`}
+        onClick={(event) => {
+          // What is after "#" is the state of the page.
+          event.preventDefault();
+          document.getElementById(skip.to)?.focus();
+        }}
+      >
         {skip.label}
       </a>
       <header>

@@ -3,7 +3,7 @@
 import { seconds } from "../parts/figures";
 import type { Step, Turn } from "../turn";
 
-export function Strip({ turn }: { turn: Turn }) {
+export function Strip({ turn, inspect }: { turn: Turn; inspect: (step: number) => void }) {
   const { steps } = turn;
   // A turn of one step needs no bar; a turn of the past was not measured here.
   if (steps.length < 2) return null;
@@ -23,9 +23,11 @@ export function Strip({ turn }: { turn: Turn }) {
       <ul class="steps">
         {steps.map((step, index) => (
           <li key={index}>
-            <i class={step.failed ? "of-failed" : `of-${step.kind}`} aria-hidden="true" />
-            {step.name} <small>{seconds(took(step))}</small>
-            {step.failed && <small> failed</small>}
+            <button type="button" onClick={() => inspect(index + 1)}>
+              <i class={step.failed ? "of-failed" : `of-${step.kind}`} aria-hidden="true" />
+              {step.name} <small>{seconds(took(step))}</small>
+              {step.failed && <small> failed</small>}
+            </button>
           </li>
         ))}
       </ul>

@@ -19,9 +19,11 @@ interface Props {
   again: () => void;
   // Called when the answer has grown.
   drawn: () => void;
+  // Shows the turn in the inspector, with the step of a number counted from 1; 0 for none.
+  inspect: (step: number) => void;
 }
 
-export function TurnView({ turn, agent, again, drawn }: Props) {
+export function TurnView({ turn, agent, again, drawn, inspect }: Props) {
   useChanges(turn);
   useLayoutEffect(drawn);
   const names = turn.files.length ? turn.files.map((each) => `${each.name} (${size(each.size)})`) : turn.fileNames;
@@ -63,8 +65,8 @@ export function TurnView({ turn, agent, again, drawn }: Props) {
           {fault && <Failed fault={fault} again={again} />}
           {state === "settled" && (
             <>
-              <Strip turn={turn} />
-              <Facts turn={turn} />
+              <Strip turn={turn} inspect={inspect} />
+              <Facts turn={turn} inspect={inspect} />
             </>
           )}
         </article>
@@ -137,7 +139,7 @@ function Failed({ fault: { code, message }, again }: { fault: Fault; again: () =
   );
 }
 
-function Facts({ turn }: { turn: Turn }) {
+function Facts({ turn, inspect }: { turn: Turn; inspect: (step: number) => void }) {
   const place = useRef<HTMLParagraphElement>(null);
   const hasSaid = turn.said !== "";
   useLayoutEffect(() => {
@@ -150,6 +152,9 @@ function Facts({ turn }: { turn: Turn }) {
       {turn.facts.map((each) => (
         <span key={each}>{each}</span>
       ))}
+      <button type="button" class="bare small inspect" onClick={() => inspect(0)}>
+        Details
+      </button>
     </p>
   );
 }

@@ -25,7 +25,11 @@ export class Connection {
   #tries = 0;
   #timer = 0;
 
-  constructor(private readonly listener: Listener) {
+  // `base` is what the path of the socket begins with.
+  constructor(
+    private readonly base: string,
+    private readonly listener: Listener,
+  ) {
     addEventListener("online", () => this.#timer && this.open());
   }
 
@@ -35,7 +39,7 @@ export class Connection {
 
   open(): void {
     this.#forget();
-    const address = new URL("ws", location.href);
+    const address = new URL(`${this.base}ws`, location.href);
     address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
     const wanted = this.listener.wanted();
     if (wanted) address.searchParams.set("session_id", wanted);
@@ -45,6 +49,10 @@ export class Connection {
     } catch {
       this.listener.state({ kind: "refused", text: "The token contains invalid characters." });
     }
+  }
+
+  close(): void {
+    this.#forget();
   }
 
   send(frame: object): void {
@@ -74,7 +82,7 @@ export class Connection {
   async #explain(): Promise<void> {
     let why = "Cannot connect";
     try {
-      await ask("ws");
+      await ask(`${this.base}ws`);
     } catch (refused) {
       if (!(refused instanceof Refused) || this.#socket || this.#timer) return;
       if (refused.status === 401) {

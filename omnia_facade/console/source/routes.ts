@@ -1,0 +1,81 @@
+// The addresses of the page, after "#": every state that a person can come back to has one.
+//
+//   #/                            the start page of the agent; where several are served, all of them
+//   #/c/SESSION                   a conversation
+//   #/c/SESSION/t/2/s/1           its second turn in the inspector, and the first step of that
+//   #/a/NAMESPACE/NAME/c/SESSION  the same where several agents are served
+
+import { isHub, ownAgent, type AgentName } from "./place";
+import { Changes } from "./parts/changes";
+
+export interface Route {
+  view: "agents" | "try";
+  agent: AgentName;
+  // Empty: a new conversation.
+  session: string;
+  // Counted from 1; 0: none is shown in the inspector.
+  turn: number;
+  step: number;
+}
+
+export const NOWHERE: Route = { view: "try", agent: ownAgent, session: "", turn: 0, step: 0 };
+
+export function parsed(hash: string): Route {
+  const words = hash.replace(/^#\/?/, "").split("/").map(decoded);
+  const after = (mark: string): string => {
+    const at = words.indexOf(mark);
+    return at < 0 ? "" : (words[at + 1] ?? "");
+  };
+  let agent = ownAgent;
+  if (isHub) {
+    if (words[0] !== "a" || !words[2]) return { ...NOWHERE, view: "agents" };
+    agent = { namespace: words[1]!, name: words[2] };
+    words.splice(0, 3);
+  }
+  return { ...NOWHERE, agent, session: after("c"), turn: number(after("t")), step: number(after("s")) };
+}
+
+export function addressOf({ view, agent, session, turn, step }: Route): string {
+  if (view === "agents") return "#/";
+  const words = isHub ? ["a", agent.namespace, agent.name] : [];
+  if (session) words.push("c", session);
+  if (turn) words.push("t", String(turn));
+  if (turn && step) words.push("s", String(step));
+  return `#/${words.map(encodeURIComponent).join("/")}`;
+}
+
+function decoded(word: string): string {
+  try {
+    return decodeURIComponent(word);
+  } catch {
+    return "";
+  }
+}
+
+const number = (text: string): number => (/^[1-9]\d{0,5}$/.test(text) ? Number(text) : 0);
+
+class Routes extends Changes {
+  now = parsed(location.hash);
+
+  constructor() {
+    super();
+    // Back, forward, and links within the page.
+    addEventListener("hashchange", () => this.#enter());
+  }
+
+  // Goes to another state; a replaced one is not found again by Back.
+  go(change: Partial<Route>, { replace = false } = {}): void {
+    const address = addressOf({ ...this.now, ...change });
+    if (address === addressOf(this.now)) return;
+    if (replace) history.replaceState(null, "", address);
+    else history.pushState(null, "", address);
+    this.#enter();
+  }
+
+  #enter(): void {
+    this.now = parsed(location.hash);
+    this.changed();
+  }
+}
+
+export const routes = new Routes();

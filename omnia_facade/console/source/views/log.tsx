@@ -1,0 +1,68 @@
+// What was said in a conversation, and before that the start page.
+
+import { useLayoutEffect, useRef } from "preact/hooks";
+import { Note, type Conversation } from "../conversation";
+import { routes } from "../routes";
+import { Start, type Description } from "./start";
+import { TurnView } from "./turn";
+
+// Within so many pixels of its end the log follows what is written.
+const NEAR = 80;
+
+export function Log({
+  conversation,
+  agent,
+  described,
+}: {
+  conversation: Conversation;
+  agent: string;
+  described: Description;
+}) {
+  const log = useRef<HTMLDivElement>(null);
+  const follows = useRef(true);
+  const count = useRef(0);
+  const stick = (): void => {
+    if (follows.current && log.current) log.current.scrollTop = log.current.scrollHeight;
+  };
+  useLayoutEffect(() => {
+    // A new message of the user is always shown.
+    if (conversation.items.length > count.current) follows.current = true;
+    count.current = conversation.items.length;
+    stick();
+  });
+  return (
+    <div
+      id="log"
+      ref={log}
+      role="log"
+      aria-label="Conversation"
+      tabIndex={0}
+      onScroll={({ currentTarget: { scrollHeight, scrollTop, clientHeight } }) => {
+        follows.current = scrollHeight - scrollTop - clientHeight < NEAR;
+      }}
+    >
+      <div class="column">
+        {conversation.items.length === 0 && (
+          <Start agent={agent} described={described} ask={(question) => conversation.say(question, [])} />
+        )}
+        {conversation.items.length > 0 && <h2 class="unseen">Conversation</h2>}
+        {conversation.items.map((item) =>
+          item instanceof Note ? (
+            <p class="note" key={item.key}>
+              {item.text}
+            </p>
+          ) : (
+            <TurnView
+              key={item.key}
+              turn={item}
+              agent={agent}
+              again={() => conversation.again(item)}
+              drawn={stick}
+              inspect={(step) => routes.go({ turn: conversation.numberOf(item), step })}
+            />
+          ),
+        )}
+      </div>
+    </div>
+  );
+}

@@ -318,7 +318,7 @@ async def test_never_more_judges_are_asked_at_once_than_allowed(
 ) -> None:
     judge = JudgeServer()
     judge.gate.clear()
-    names = [f"s{number}" for number in range(100)]
+    names = [f"s{number}" for number in range(40)]
     for name in names:
         await turn(postgres_bed.store, name)
     async with serving(judge) as url:
@@ -337,7 +337,7 @@ async def test_never_more_judges_are_asked_at_once_than_allowed(
             for name in names:
                 await results(postgres_bed.store, name, 2)
     assert judge.most == limit
-    assert len(judge.bodies) == 200
+    assert len(judge.bodies) == 80
 
 
 class Time:

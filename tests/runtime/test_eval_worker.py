@@ -333,6 +333,11 @@ async def test_never_more_judges_are_asked_at_once_than_allowed(
             async with asyncio.timeout(LIMIT):
                 while judge.now < limit:  # noqa: ASYNC110 - of a server
                     await asyncio.sleep(0.01)
+            # One more would come while the others are held: there is time for it.
+            assert postgres_bed.other.feed
+            for _ in range(100):
+                await postgres_bed.other.feed.backlog()
+            assert judge.now == limit
             judge.gate.set()
             for name in names:
                 await results(postgres_bed.store, name, 2)

@@ -69,6 +69,8 @@ class Variant(StrEnum):
 
 # In an environment, where an empty list means the default.
 NO_DOORS = "none"
+# Not one of `facade.doors`: it comes with the console.
+CONSOLE_DOOR = "console"
 # They reveal nothing to a client without a credential. A2A publishes a card, and is asked for.
 DEFAULT_DOORS = (Door.CHAT, Door.OPENAI, Door.AGUI)
 
@@ -133,11 +135,11 @@ METADATA_CLAIM = "x-omnia-claim-"
 METADATA_SHOW_TOOLS = "omnia-show-tools"
 
 # The version of the contract omnia.runtime.v1.
-CONTRACT_VERSION = "1.5.0"
+CONTRACT_VERSION = "1.6.0"
 
 
 class RuntimeCapability(StrEnum):
-    """Capabilities that a runtime of contract 1.5.0 may declare. The set is open."""
+    """Capabilities that a runtime of contract 1.6.0 may declare. The set is open."""
 
     INVOKE = "invoke"
     CLIENT_TOOLS = "client_tools"
@@ -147,6 +149,10 @@ class RuntimeCapability(StrEnum):
     MEDIA_STORAGE_REF = "media_storage_ref"
     SEED_HISTORY = "seed_history"
     REQUEST_TOOLS = "request_tools"
+    READ_CONVERSATION = "read_conversation"
+    LIST_CONVERSATIONS = "list_conversations"
+    NAME_CONVERSATION = "name_conversation"
+    DELETE_CONVERSATION = "delete_conversation"
 
 
 # The largest gRPC message and the largest WebSocket message, in bytes.

@@ -14,8 +14,8 @@ import orjson
 from rich.console import Console
 from rich.text import Text
 
-from omnia_cli.cancel import CancelFailed, cancel_turn
 from omnia_cli.chat.attachment import CannotAttach, attachment
+from omnia_cli.chat.composed_prompt import PromptHidden, composed_prompt
 from omnia_cli.chat.conversation import Conversation
 from omnia_cli.chat.editor import EditFailed, edited
 from omnia_cli.chat.failures import SessionUnknown
@@ -26,6 +26,7 @@ from omnia_cli.chat.turn import TOOL, Turn, arguments_line, dollars, facts
 from omnia_cli.chat.variables import variables_of
 from omnia_cli.control_characters import visible
 from omnia_cli.counted import counted
+from omnia_cli.session_requests import SessionRefused, cancel_turn, name_session
 from omnia_core.jsonvalue import JsonObject
 
 LISTED = 10
@@ -215,6 +216,20 @@ class Commands:
         if not self.conversation.variables:
             self._say("no variable is set: /vars NAME=VALUE sets one, /vars NAME= removes it")
 
+    def prompt(self, version: str) -> None:
+        try:
+            shown = composed_prompt(self.conversation, version)
+        except PromptHidden as error:
+            self._say(str(error))
+            return
+        text = Text()
+        for part, variable in shown.parts:
+            text.append(visible(part), style="bold yellow" if variable else "")
+        self.console.print(text)
+        self._say(f"version {shown.version}, about {shown.tokens} tokens; variables are bold")
+        for problem in shown.problems:
+            self._say(problem)
+
     def raw(self, _: str) -> None:
         answered = [turn for turn in self._turns if turn.pieces]
         if answered:
@@ -226,10 +241,22 @@ class Commands:
         try:
             session = self.conversation.session_id
             cancel_turn(self.conversation.url, session, self.conversation.token)
-        except CancelFailed as error:
+        except SessionRefused as error:
             self._say(str(error))
         else:
             self._say("the running turn of this conversation ends")
+
+    def name(self, argument: str) -> None:
+        if not argument:
+            self._say("/name TEXT gives this conversation a name")
+            return
+        talk = self.conversation
+        try:
+            name = name_session(talk.url, talk.session_id, talk.token, argument)
+        except SessionRefused as error:
+            self._say(str(error))
+        else:
+            self._say(f"this conversation is called {visible(name)}")
 
     def copy(self, _: str) -> None:
         answered = [turn for turn in self._turns if turn.pieces]
@@ -296,6 +323,7 @@ COMMANDS: dict[str, Command] = {
     "/new": Command("", "begin a new conversation", Commands.new),
     "/sessions": Command("", "list the conversations with this agent", Commands.list),
     "/resume": Command("[N|ID]", "go on with one of them; without N the newest", Commands.resume),
+    "/name": Command("TEXT", "give this conversation a name", Commands.name),
     "/info": Command("", "session, address, cost", Commands.info),
     "/tools": Command("", "the tools that were called here", Commands.tools),
     "/steps": Command("", "where the time of the last turn went", Commands.steps),
@@ -303,6 +331,7 @@ COMMANDS: dict[str, Command] = {
     "/again": Command("", "send the last message again", Commands.again),
     "/edit": Command("", "write a message in $EDITOR; it begins as the last one", Commands.edit),
     "/vars": Command("[K=V]", "variables of the prompt: set, remove by K=, list", Commands.vars),
+    "/prompt": Command("[VERSION]", "the prompt as the model gets it", Commands.prompt),
     "/attach": Command("FILE", "send a file with the next message", Commands.attach),
     "/cancel": Command("", "stop the turn that another client began here", Commands.cancel),
     "/copy": Command("", "copy the last answer to the clipboard", Commands.copy),

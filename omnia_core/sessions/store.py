@@ -10,10 +10,12 @@ from omnia_core.errors import Code, OmniaError
 from omnia_core.sessions.audit import AuditTrail, ProviderCall
 from omnia_core.sessions.evaluations import EvalResult
 from omnia_core.sessions.feed import SessionFeed
+from omnia_core.sessions.own import OwnSessions
 from omnia_core.sessions.recorded import RecordedSession
 from omnia_core.sessions.records import Message, Session
 from omnia_core.sessions.retention import EffectsCallback, Retention, ignore_effects
 from omnia_core.sessions.signals import Signals
+from omnia_core.sessions.trail import SessionTrail
 from omnia_core.units import Duration
 
 
@@ -93,6 +95,10 @@ class SessionStore(Protocol):
         """The feed of evaluations; None where sessions are not evaluated."""
         return None
 
+    @property
+    def own(self) -> OwnSessions:
+        """What users may do with sessions of their own."""
+
     def start(self) -> None:
         """Start the background work that a retention policy requires."""
         return
@@ -105,6 +111,13 @@ class SessionStore(Protocol):
 
         It is as it was at one moment. None when it does not exist or has expired.
         """
+
+    async def trail(self, session_id: str, last: int) -> SessionTrail | None:  # noqa: ARG002 - see below
+        """Return the audit trail of the last turns, without renewing the session.
+
+        None when the session does not exist, and from a store that keeps no audit records.
+        """
+        return None
 
     async def append(
         self,
@@ -141,8 +154,8 @@ class SessionStore(Protocol):
     ) -> bool:
         """Name a session, and store the audit records of the naming; return whether it was named.
 
-        A session that has another name than `expected_name` by now keeps it. A name is not a
-        message: neither the length nor the time to live changes.
+        A session that has another name than `expected_name` by now keeps it, and so does one that
+        a person named. A name is not a message: neither the length nor the time to live changes.
         """
 
     async def add_eval_results(

@@ -1,6 +1,6 @@
 """`GET /api/agent`: what a page or a client has to know of the agent before the first message."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import ClassVar
 
 from msgspec import Struct
@@ -8,12 +8,22 @@ from msgspec import Struct
 from omnia_core.env.facade import FacadeEnv
 from omnia_core.http.head import RequestHead
 from omnia_core.jsonvalue import JsonObject
-from omnia_core.names import NO_DOORS
+from omnia_core.names import NO_DOORS, RuntimeCapability
 from omnia_facade.auth.principal import Principal
+from omnia_facade.backend.own_sessions import may_list
+from omnia_facade.console.inside import AgentParts
 from omnia_facade.entrance.admission import check_method_and_origin
 
 PATH = "/api/agent"
 _METHODS = ("GET", "HEAD")
+# What a page offers, by what the runtime can do.
+_LIST = "list"
+_CAPABILITIES = {
+    RuntimeCapability.READ_CONVERSATION: "turns",
+    RuntimeCapability.LIST_CONVERSATIONS: _LIST,
+    RuntimeCapability.NAME_CONVERSATION: "names",
+    RuntimeCapability.DELETE_CONVERSATION: "delete",
+}
 
 
 class AgentDescription(Struct, frozen=True):
@@ -22,6 +32,8 @@ class AgentDescription(Struct, frozen=True):
     Attributes:
         allowed_origins: as for an upgrade to WebSocket.
         local: whether the port is reachable from this machine only.
+        capabilities: returns what the runtime can do, as `RuntimeCapability`; None without one.
+        parts: what else there is to tell; None without a runtime.
     """
 
     status: ClassVar[int] = 200
@@ -30,18 +42,30 @@ class AgentDescription(Struct, frozen=True):
     document: JsonObject
     allowed_origins: Sequence[str]
     local: bool
+    capabilities: Callable[[], Awaitable[frozenset[str]]] | None = None
+    parts: AgentParts | None = None
 
     def serves(self, path: str) -> bool:
         return path == PATH
 
-    async def answer(self, head: RequestHead, principal: Principal) -> JsonObject:  # noqa: ARG002 - the port's
+    async def answer(self, head: RequestHead, principal: Principal) -> JsonObject:
         """Return the description.
 
         Raises:
             HttpError: the method or the origin is not allowed.
         """
         check_method_and_origin(head, _METHODS, self.allowed_origins, local=self.local)
-        return self.document
+        offered = await self._offered(principal)
+        told = {"capabilities": offered} if offered else {}
+        return self.document | told | (await self.parts.fields() if self.parts else {})
+
+    async def _offered(self, principal: Principal) -> list[str]:
+        known = await self.capabilities() if self.capabilities else frozenset()
+        return [
+            name
+            for capability, name in _CAPABILITIES.items()
+            if capability in known and (name != _LIST or may_list(principal, local=self.local))
+        ]
 
 
 def description_of(env: FacadeEnv) -> JsonObject:

@@ -22,6 +22,7 @@ from omnia_facade.backend.events import (
     Transcript,
     TurnRequest,
 )
+from omnia_facade.backend.own_sessions import Change, OwnSession, OwnSessionsPage
 from omnia_facade.backend.port import Cancellation, Probed, Reading, Resume, SaidMessage
 from omnia_facade.runtime_client.port import (
     CancelRequest,
@@ -29,6 +30,7 @@ from omnia_facade.runtime_client.port import (
     Invocation,
     OutgoingMessage,
 )
+from omnia_facade.runtime_client.recorded import to_eval_results, to_trail
 
 
 def to_client_message(session_id: str, message: OutgoingMessage) -> pb.ClientMessage:
@@ -104,7 +106,39 @@ def to_reading(response: pb.ReadConversationResponse) -> Reading:
         response.session_name,
         tuple(map(_said, response.messages)),
         response.earlier_turns,
+        {trail.turn: to_trail(trail) for trail in response.trails},
+        to_eval_results(response.eval_results),
     )
+
+
+def to_own_sessions(response: pb.ListConversationsResponse) -> OwnSessionsPage:
+    """Return a page of a list of sessions."""
+    if response.unavailable:
+        return OwnSessionsPage(Change.UNAVAILABLE)
+    return OwnSessionsPage(Change.MADE, tuple(map(_own, response.conversations)), response.next)
+
+
+def _own(listed: pb.ListedConversation) -> OwnSession:
+    return OwnSession(
+        id=listed.session_id,
+        name=listed.session_name,
+        begun_at=listed.begun_at,
+        last_at=listed.last_at,
+        ends_at=listed.ends_at,
+        turns=listed.turns,
+        status=listed.status,
+        tokens=listed.tokens if listed.HasField("tokens") else None,
+        cost_usd=listed.cost_usd if listed.HasField("cost_usd") else None,
+    )
+
+
+def to_change(state: "pb.ResumeState") -> Change:
+    """Return what became of a change; unknown states are `UNAVAILABLE`."""
+    made = {
+        pb.RESUME_STATE_RESUMABLE: Change.MADE,
+        pb.RESUME_STATE_NOT_FOUND: Change.NOT_FOUND,
+    }
+    return made.get(state, Change.UNAVAILABLE)
 
 
 _RESUME = {
@@ -125,6 +159,8 @@ def _said(message: pb.ConversationMessage) -> SaidMessage:
         is_error=message.tool_result.is_error,
         finish_reason=message.finish_reason,
         created_at=message.created_at,
+        pack_version=message.pack_version,
+        variant=message.variant,
     )
 
 

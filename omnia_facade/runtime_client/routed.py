@@ -1,6 +1,6 @@
 """The client of a rollout: each session is answered by the runtime of its side."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
 import structlog
@@ -8,6 +8,8 @@ from msgspec import Struct
 
 from omnia_core.names import Variant
 from omnia_facade.auth.principal import Principal
+from omnia_facade.backend.inside import AgentInside, ComposedPrompt
+from omnia_facade.backend.own_sessions import Change, OwnSessionsPage
 from omnia_facade.backend.port import Cancellation, Probed, Reading
 from omnia_facade.rollout.files import RolloutFiles
 from omnia_facade.runtime_client.port import (
@@ -95,6 +97,30 @@ class RoutedRuntime:
             lambda runtime: runtime.read_conversation(session_id, caller, last_turns),
         )
 
+    async def list_conversations(
+        self, caller: Principal, limit: int, cursor: str
+    ) -> OwnSessionsPage:
+        # Both sides have the same session store.
+        return await self._stable.list_conversations(caller, limit, cursor)
+
+    async def name_conversation(self, session_id: str, caller: Principal, name: str) -> Change:
+        return await self._ask(
+            session_id,
+            caller,
+            lambda runtime: runtime.name_conversation(session_id, caller, name),
+        )
+
+    async def delete_conversation(self, session_id: str, caller: Principal) -> Change:
+        return await self._ask(
+            session_id, caller, lambda runtime: runtime.delete_conversation(session_id, caller)
+        )
+
+    async def describe_agent(self) -> AgentInside:
+        return await self._stable.describe_agent()
+
+    async def compose_prompt(self, variables: Mapping[str, str], version: str) -> ComposedPrompt:
+        return await self._stable.compose_prompt(variables, version)
+
     async def invoke(
         self, input_json: str, invocation_id: str, caller: Principal, *, seconds: float
     ) -> Invocation:
@@ -151,7 +177,7 @@ class RoutedRuntime:
     async def _ask(
         self, session_id: str, caller: Principal, ask: Callable[[RuntimeClient], Awaitable[T]]
     ) -> T:
-        """Ask the side of a session; questions have no effect, so that they may be repeated."""
+        """Ask the side of a session; what is asked so may be repeated."""
         placed = self._place(session_id, caller)
         runtime = None if placed is None else await self.candidate(placed)
         if placed is None or runtime is None:

@@ -34,6 +34,17 @@ class BuiltinServer:
                 PREFIX + "ReadConversation": _unary(
                     service.read_conversation, pb.ReadConversationRequest
                 ),
+                PREFIX + "ListConversations": _unary(
+                    service.list_conversations, pb.ListConversationsRequest
+                ),
+                PREFIX + "NameConversation": _unary(
+                    service.name_conversation, pb.NameConversationRequest
+                ),
+                PREFIX + "DeleteConversation": _unary(
+                    service.delete_conversation, pb.DeleteConversationRequest
+                ),
+                PREFIX + "DescribeAgent": _unary(service.describe_agent, pb.DescribeAgentRequest),
+                PREFIX + "ComposePrompt": _unary(service.compose_prompt, pb.ComposePromptRequest),
                 _HEALTH + "Check": self._health.check,
                 _HEALTH + "Watch": self._health.watch,
             },

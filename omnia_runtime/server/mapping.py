@@ -24,6 +24,9 @@ CAPABILITIES = (
     RuntimeCapability.CLIENT_TOOLS.value,
     RuntimeCapability.SEED_HISTORY.value,
     RuntimeCapability.REQUEST_TOOLS.value,
+    RuntimeCapability.READ_CONVERSATION.value,
+    RuntimeCapability.NAME_CONVERSATION.value,
+    RuntimeCapability.DELETE_CONVERSATION.value,
 )
 # Offered by a client in one message.
 MAX_TOOLS = 128
@@ -147,9 +150,13 @@ def hello_message(*, uploads: bool) -> pb.ServerMessage:
     return pb.ServerMessage(runtime_hello=hello)
 
 
-def capabilities(*, uploads: bool) -> tuple[str, ...]:
-    """Return the capabilities of this runtime."""
-    return (*CAPABILITIES, RuntimeCapability.MEDIA_STORAGE_REF.value) if uploads else CAPABILITIES
+def capabilities(*, uploads: bool, lists: bool = False) -> tuple[str, ...]:
+    """Return the capabilities of this runtime; `lists`: its store can list sessions."""
+    further = (
+        (RuntimeCapability.MEDIA_STORAGE_REF, uploads),
+        (RuntimeCapability.LIST_CONVERSATIONS, lists),
+    )
+    return (*CAPABILITIES, *(each.value for each, offered in further if offered))
 
 
 def event_message(event: AgentEvent, *, show_tools: bool) -> pb.ServerMessage | None:

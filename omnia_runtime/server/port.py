@@ -58,6 +58,31 @@ class RuntimeServicer(Protocol):
     ) -> pb.ReadConversationResponse:
         """Return the last turns of a session of the caller."""
 
+    async def list_conversations(
+        self, request: pb.ListConversationsRequest, metadata: Metadata
+    ) -> pb.ListConversationsResponse:
+        """Return sessions of the caller that have not ended."""
+
+    async def name_conversation(
+        self, request: pb.NameConversationRequest, metadata: Metadata
+    ) -> pb.NameConversationResponse:
+        """Give a session of the caller the name that the caller chose."""
+
+    async def delete_conversation(
+        self, request: pb.DeleteConversationRequest, metadata: Metadata
+    ) -> pb.DeleteConversationResponse:
+        """End a session of the caller."""
+
+    async def describe_agent(
+        self, request: pb.DescribeAgentRequest, metadata: Metadata
+    ) -> pb.DescribeAgentResponse:
+        """Return what the agent is made of."""
+
+    async def compose_prompt(
+        self, request: pb.ComposePromptRequest, metadata: Metadata
+    ) -> pb.ComposePromptResponse:
+        """Return the system prompt of a version with values."""
+
 
 class RuntimeServer(Protocol):
     """Serves a `RuntimeServicer` and grpc.health.v1."""

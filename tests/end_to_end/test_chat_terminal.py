@@ -214,8 +214,15 @@ def test_commands_list_resume_and_explain(person: Terminal, served: dict[str, st
     person.until("  session ", times=2)
     person.say("//slash")
     person.until("Yes.")
+    person.say("/name")
+    person.until("/name TEXT gives")
+    person.say("/name  My slash ")
+    person.until("this conversation is called My slash")
+    person.say("/name " + "x" * 201)
+    person.until("expected at most 200 characters")
     person.say("/sessions")
     person.until("1 turn ", times=2)
+    person.until("My slash", times=3)
     person.say(f"/resume {first[1]}")
     person.until(f"resumed session {first[1]}")
     screen = person.until("> a table please", times=2)
@@ -250,6 +257,14 @@ def test_a_message_is_edited_shown_as_it_is_and_has_variables(
     person.until("no variable is set")
     person.say("/vars plan")
     person.until('expected NAME=VALUE, found "plan"')
+
+
+def test_the_prompt_is_shown_as_the_model_gets_it(person: Terminal, served: dict[str, str]) -> None:
+    talk(person, served)
+    person.say("/prompt")
+    person.until("You write", "version", "tokens; variables are bold")
+    person.say("/prompt 9.9.9")
+    person.until('there is no version "9.9.9"')
 
 
 def test_the_newest_conversation_is_resumed_with_what_was_said_last(

@@ -70,7 +70,10 @@ class ScriptedRuntime(pb_grpc.RuntimeServiceServicer):
     resume: "pb.ResumeState | None" = None
     session_name: str = ""
     cancel_state: "pb.CancelState | None" = None
+    name_state: "pb.ResumeState | None" = None
     conversation: "pb.ReadConversationResponse | None" = None
+    described: "pb.DescribeAgentResponse | None" = None
+    composed: "pb.ComposePromptResponse | None" = None
     healthy: bool = True
     output_json: str = "{}"
     with_usage: bool = True
@@ -82,8 +85,10 @@ class ScriptedRuntime(pb_grpc.RuntimeServiceServicer):
     metadata: list[dict[str, Any]] = field(default_factory=list)
     invoked_with: list[dict[str, Any]] = field(default_factory=list)
     turns_cancelled: list[str] = field(default_factory=list)
+    names: list[tuple[str, str]] = field(default_factory=list)
     read: list[tuple[str, int]] = field(default_factory=list)
     read_with: list[dict[str, Any]] = field(default_factory=list)
+    composed_with: list[tuple[dict[str, str], str]] = field(default_factory=list)
     chunks_sent: int = 0
     stream_over: asyncio.Event = field(default_factory=asyncio.Event)
     turn_began: asyncio.Event = field(default_factory=asyncio.Event)
@@ -261,6 +266,14 @@ class ScriptedRuntime(pb_grpc.RuntimeServiceServicer):
         self.turns_cancelled.append(request.session_id)
         return pb.CancelTurnResponse(state=self.cancel_state)
 
+    async def NameConversation(
+        self, request: pb.NameConversationRequest, context: Any
+    ) -> pb.NameConversationResponse:
+        if self.name_state is None:
+            await context.abort(grpc.StatusCode.UNIMPLEMENTED, "not here")
+        self.names.append((request.session_id, request.name))
+        return pb.NameConversationResponse(state=self.name_state)
+
     async def ReadConversation(
         self, request: pb.ReadConversationRequest, context: Any
     ) -> pb.ReadConversationResponse:
@@ -269,6 +282,23 @@ class ScriptedRuntime(pb_grpc.RuntimeServiceServicer):
         self.read.append((request.session_id, request.last_turns))
         self.read_with.append(dict(context.invocation_metadata()))
         return self.conversation or pb.ReadConversationResponse()
+
+    async def DescribeAgent(
+        self, request: pb.DescribeAgentRequest, context: Any
+    ) -> pb.DescribeAgentResponse:
+        if self.described is None:
+            await context.abort(grpc.StatusCode.UNIMPLEMENTED, "not here")
+        return self.described or pb.DescribeAgentResponse()
+
+    async def ComposePrompt(
+        self, request: pb.ComposePromptRequest, context: Any
+    ) -> pb.ComposePromptResponse:
+        self.composed_with.append((dict(request.variables), request.version))
+        if request.version == "unknown":
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "there is no such version")
+        if self.composed is None:
+            await context.abort(grpc.StatusCode.UNIMPLEMENTED, "not here")
+        return self.composed or pb.ComposePromptResponse()
 
 
 @contextlib.asynccontextmanager

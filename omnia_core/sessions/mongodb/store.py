@@ -29,8 +29,10 @@ from omnia_core.sessions.mongodb.client import (
 from omnia_core.sessions.mongodb.consequences import Consequences
 from omnia_core.sessions.mongodb.evaluations import MongoEvalResults
 from omnia_core.sessions.mongodb.feed import MongoFeed
+from omnia_core.sessions.mongodb.own import MongoOwnSessions
 from omnia_core.sessions.mongodb.retention import MongoRetention, end_named, trial_effects
 from omnia_core.sessions.mongodb.signals import MongoSignals
+from omnia_core.sessions.mongodb.trails import decode_trail, find_trails
 from omnia_core.sessions.recorded import RecordedSession
 from omnia_core.sessions.records import DeletedMessages, Message, Session
 from omnia_core.sessions.retention import RetentionEffects
@@ -46,6 +48,7 @@ from omnia_core.sessions.sweeping import (
     RetentionWorker,
     retention_terms,
 )
+from omnia_core.sessions.trail import SessionTrail
 
 # How often an operation begins again because another one changed the session.
 _TRIES = 5
@@ -93,6 +96,7 @@ class MongoSessionStore(SessionStore):
         self._on_retention = settings.on_retention
         self._owner = documents.Owner(settings.namespace, settings.agent)
         self._signals = MongoSignals(self._connection, settings.namespace, settings.agent)
+        self._own = MongoOwnSessions(self._connection, self._owner)
         self._feed = MongoFeed(self._connection, self._owner) if settings.evaluated else None
         self._consequences = Consequences(self._connection, self._terms, settings.on_retention)
         self._results = MongoEvalResults(self._connection, self._owner)
@@ -112,6 +116,10 @@ class MongoSessionStore(SessionStore):
     def feed(self) -> MongoFeed | None:
         return self._feed
 
+    @property
+    def own(self) -> MongoOwnSessions:
+        return self._own
+
     def start(self) -> None:
         if self._bounded:
             self._worker.start()
@@ -123,6 +131,13 @@ class MongoSessionStore(SessionStore):
     async def read(self, session_id: str) -> RecordedSession | None:
         found = await self._loaded(session_id, self._open_session, "turn", "trail")
         return documents.recorded(*found) if found else None
+
+    async def trail(self, session_id: str, last: int) -> SessionTrail | None:
+        session = await self._open_session(session_id)
+        if session is None or not session["length"]:
+            return None
+        found = await self._connection.run(partial(find_trails, session=session, last=last))
+        return decode_trail(session, found)
 
     async def _loaded(
         self, session_id: str, find: Callable[[str], Awaitable[Document | None]], *more: str
@@ -205,7 +220,8 @@ class MongoSessionStore(SessionStore):
         session = await self._open_session(session_id)
         if session is None or not session["length"]:
             return False
-        if session["name"] != expected and session["name"] == new:
+        given = session.get("name_given", False)
+        if session["name"] != expected and session["name"] == new and not given:
             return True
         naming = documents.naming_document(
             session, audit or AuditTrail(), writer=uuid.uuid4().hex, time=time
@@ -373,4 +389,5 @@ def _session(session_id: str, session: Document, appends: Sequence[Document]) ->
         if first
         else None,
         session["name"],
+        session.get("name_given", False),
     )

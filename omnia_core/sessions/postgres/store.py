@@ -18,9 +18,11 @@ from omnia_core.sessions.evaluations import EvalResult
 from omnia_core.sessions.feed import UNANSWERED_SECONDS, is_answered
 from omnia_core.sessions.postgres.encoding import encode_audit, encode_results
 from omnia_core.sessions.postgres.feed import APPENDED, PostgresFeed
+from omnia_core.sessions.postgres.own import PostgresOwnSessions
 from omnia_core.sessions.postgres.pool import COMMAND_SECONDS, PostgresPool
 from omnia_core.sessions.postgres.retention import PostgresRetention
 from omnia_core.sessions.postgres.signals import PostgresSignals
+from omnia_core.sessions.postgres.trails import READ_TRAIL, decode_trail
 from omnia_core.sessions.recorded import TOLD_BY_EVENTS, RecordedSession, with_trail
 from omnia_core.sessions.records import DeletedMessages, Message, Session
 from omnia_core.sessions.store import SessionConflict, SessionSettings, SessionStore
@@ -31,19 +33,21 @@ from omnia_core.sessions.sweeping import (
     report_effects,
     retention_terms,
 )
+from omnia_core.sessions.trail import MOST_RECORDS, SessionTrail
 
 _PARAMETERS = ", ".join(f"${number}" for number in range(1, 17))
 _APPEND = f"SELECT * FROM omnia.append_turn({_PARAMETERS})"  # noqa: S608 - placeholders only
 _APPEND_NOTED = APPENDED.format(parameters=_PARAMETERS)
 _LOAD = """
-SELECT loaded.*, s.name
+SELECT loaded.*, s.name, s.name_given
 FROM omnia.load($1, $2, $3, $4, $5, $6, $7) AS loaded
 LEFT JOIN omnia.sessions AS s
     ON s.namespace = $1 AND s.agent = $2 AND s.id = $3 AND NOT s.ended
 """
 # One statement sees everything as it was at one moment.
 _READ = """
-SELECT s.first_position, s.first_turn, s.begun_with, s.user_id, s.name, s.turns, s.checkpoint,
+SELECT s.first_position, s.first_turn, s.begun_with, s.user_id, s.name, s.name_given, s.turns,
+    s.checkpoint,
     ARRAY(
         SELECT record FROM omnia.messages
         WHERE session = s.key AND position < s.length ORDER BY position
@@ -119,6 +123,7 @@ class PostgresSessionStore(SessionStore):
         self._on_retention = settings.on_retention
         self._owner = (settings.namespace, settings.agent)
         self._signals = PostgresSignals(self._pool, *self._owner)
+        self._own = PostgresOwnSessions(self._pool, self._owner)
         self._feed = PostgresFeed(self._pool, self._owner) if settings.evaluated else None
         self._encoder = msgspec.json.Encoder()
         self._decoder = msgspec.json.Decoder(Message)
@@ -138,6 +143,10 @@ class PostgresSessionStore(SessionStore):
     def feed(self) -> PostgresFeed | None:
         return self._feed
 
+    @property
+    def own(self) -> PostgresOwnSessions:
+        return self._own
+
     def start(self) -> None:
         if self._bounded:
             self._worker.start()
@@ -145,12 +154,12 @@ class PostgresSessionStore(SessionStore):
     async def load(self, session_id: str) -> Session | None:
         trial = (self._terms.trial_ttl, self._terms.trial_keep)
         (found,) = await self._pool.fetch(_LOAD, *self._key(session_id), *trial)
-        records, checkpoint, first, turns, version, user, effects, name = found
+        records, checkpoint, first, turns, version, user, effects, *naming = found
         if records is None:
             return None
         report_effects(self._on_retention, effects)
         deleted = _deleted(first, turns, version, user)
-        return self._session(session_id, records, checkpoint, deleted, name)
+        return self._session(session_id, records, checkpoint, deleted, naming)
 
     async def read(self, session_id: str) -> RecordedSession | None:
         name = (*self._owner, escape_nul(session_id))
@@ -158,10 +167,15 @@ class PostgresSessionStore(SessionStore):
         if not found:
             return None
         (row,) = found
-        first, turns, version, user, given, counted, checkpoint, records, *trail = row
+        first, turns, version, user, name, given, counted, checkpoint, records, *trail = row
         deleted = _deleted(first, turns, version, user)
-        session = self._session(session_id, records, checkpoint, deleted, given)
+        session = self._session(session_id, records, checkpoint, deleted, (name, given))
         return with_trail(session, counted, *trail)
+
+    async def trail(self, session_id: str, last: int) -> SessionTrail | None:
+        name = (*self._owner, escape_nul(session_id))
+        found = await self._pool.fetch(READ_TRAIL, *name, last, MOST_RECORDS)
+        return decode_trail(found[0]) if found else None
 
     def _session(
         self,
@@ -169,14 +183,17 @@ class PostgresSessionStore(SessionStore):
         records: Sequence[bytes],
         checkpoint: bytes | None,
         deleted: DeletedMessages | None,
-        name: str | None,
+        naming: Sequence[Any],
     ) -> Session:
+        """Return a session; `naming` is its name, and whether a person chose it."""
+        name, given = naming
         return Session(
             session_id,
             tuple(map(self._decoder.decode, records)),
             tuple(map(self._decoder.decode, (checkpoint or b"").splitlines())),
             deleted,
             name or "",
+            bool(given),
         )
 
     async def append(

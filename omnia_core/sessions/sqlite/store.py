@@ -19,9 +19,10 @@ from omnia_core.sessions.evaluations import EvalResult
 from omnia_core.sessions.feed import is_answered
 from omnia_core.sessions.recorded import RecordedSession, with_trail
 from omnia_core.sessions.records import DeletedMessages, Message, Session
-from omnia_core.sessions.sqlite import feed, moments, rows
+from omnia_core.sessions.sqlite import feed, moments, rows, trails
 from omnia_core.sessions.sqlite.connection import BUSY_SECONDS
 from omnia_core.sessions.sqlite.file import SqliteFile
+from omnia_core.sessions.sqlite.own import SqliteOwnSessions
 from omnia_core.sessions.sqlite.retention import SqliteRetention
 from omnia_core.sessions.sqlite.signals import SqliteSignals
 from omnia_core.sessions.store import (
@@ -37,6 +38,7 @@ from omnia_core.sessions.sweeping import (
     report_effects,
     retention_terms,
 )
+from omnia_core.sessions.trail import SessionTrail
 
 _RENAME = "UPDATE sessions SET name = ? WHERE key = ?"
 _CHECKPOINT = "UPDATE sessions SET checkpoint = ? WHERE key = ?"
@@ -78,6 +80,7 @@ class SqliteSessionStore(SessionStore):
         self._file = SqliteFile(path, timings.busy_seconds)
         self._owner = owner
         self._signals = SqliteSignals(self._file, *owner)
+        self._own = SqliteOwnSessions(self._file, owner)
         self._feed = feed.SqliteFeed(self._file, owner) if settings.evaluated else None
         self._terms = retention_terms(settings.ttl, retention)
         self._bounded = retention is not None and retention.bounds_anything
@@ -99,6 +102,10 @@ class SqliteSessionStore(SessionStore):
     @property
     def feed(self) -> feed.SqliteFeed | None:
         return self._feed
+
+    @property
+    def own(self) -> SqliteOwnSessions:
+        return self._own
 
     def start(self) -> None:
         if self._bounded:
@@ -127,6 +134,14 @@ class SqliteSessionStore(SessionStore):
         session = self._session(session_id, found[0], moments.now())
         return with_trail(session, found[0][0].turns, *found[1]) if session else None
 
+    async def trail(self, session_id: str, last: int) -> SessionTrail | None:
+        name = self._name(session_id)
+
+        def work(connection: sqlite3.Connection) -> SessionTrail | None:
+            return trails.read_trail(connection, name, last)
+
+        return await self._file.run(work, durable=False)
+
     def _session(
         self, session_id: str, found: rows.Loaded | None, now: moments.Now
     ) -> Session | None:
@@ -149,6 +164,7 @@ class SqliteSessionStore(SessionStore):
             if row.first_position
             else None,
             row.name,
+            bool(row.name_given),
         )
 
     async def append(
@@ -230,7 +246,7 @@ class SqliteSessionStore(SessionStore):
                 return False
             if audit is not None:
                 rows.keep_trail(connection, id_, row, audit, now)
-            if row.name != expected:
+            if row.name != expected or row.name_given:
                 return False
             connection.execute(_RENAME, (fresh, row.key))
             return True

@@ -1,8 +1,10 @@
-// The page: the conversation with an agent, or the form of a function.
+// The page: the conversation with an agent, the form of a function, or several of them at one address.
 
 import { render } from "preact";
-import { isFunction, ownAgent } from "./place";
+import { isFunction, isHub, ownAgent } from "./place";
 import { Agent } from "./views/agent";
 import { FunctionPage } from "./views/function";
+import { HubPage } from "./views/hub";
 
-render(isFunction ? <FunctionPage name={ownAgent.name} /> : <Agent agent={ownAgent} />, document.body);
+const own = isFunction ? <FunctionPage agent={ownAgent} /> : <Agent agent={ownAgent} />;
+render(isHub ? <HubPage /> : own, document.body);

@@ -4,26 +4,35 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Conversation } from "../conversation";
 import { KnownConversations } from "../known";
 import { useChanges } from "../parts/changes";
-import { baseOf, isSame, type AgentName } from "../place";
+import { baseOf, isHub, isSame, type AgentName } from "../place";
 import { routes } from "../routes";
+import { hub } from "../wire/hub";
 import { asJson } from "../wire/http";
+import { AgentList } from "./agents";
+import { Variables } from "../variables";
+import { About } from "./about";
 import { Composer } from "./composer";
 import { Header } from "./header";
 import { close, Inspector } from "./inspector";
 import { Log } from "./log";
+import { Sent } from "./prompt";
 import { Rail } from "./rail";
 import type { Description } from "./start";
+
+// The turns before and after one, by their keys.
+const BESIDE: Record<string, number> = { ArrowUp: -1, ArrowDown: 1 };
 
 // Of one agent only: another agent is another component.
 export function Agent({ agent }: { agent: AgentName }) {
   const { name } = agent;
   const [base] = useState(() => baseOf(agent));
-  const [conversation] = useState(() => new Conversation(base, routes.now.session));
+  const [variables] = useState(() => new Variables(agent));
+  const [conversation] = useState(() => new Conversation(base, routes.now.session, () => variables.metadata));
   const [known] = useState(() => new KnownConversations(agent));
   const [described, setDescribed] = useState<Description>({});
   useChanges(conversation);
   useChanges(routes);
-  const { turn, step } = routes.now;
+  const { turn, step, about } = routes.now;
   const inspected = conversation.turnOf(turn);
   const isOpen = conversation.state.kind === "open";
   useEffect(() => {
@@ -37,14 +46,20 @@ export function Agent({ agent }: { agent: AgentName }) {
   useEffect(() => {
     if (!isOpen) return;
     // The page works without it.
-    asJson<Description>(`${base}api/agent`).then(setDescribed, () => {});
+    asJson<Description>(`${base}api/agent`).then((found) => {
+      setDescribed(found);
+      known.serve(base, found.capabilities ?? []);
+      variables.declare(found.variables ?? []);
+    }, () => {});
   }, [isOpen]);
+  useEffect(() => void known.load(), [conversation.running]);
   useEffect(() => {
     document.title = [conversation.name, name, "Omnia"].filter(Boolean).join(" · ");
   }, [conversation.name]);
   useEffect(() => {
     if (conversation.kept && conversation.said) known.use(conversation.kept, conversation.name || conversation.said);
   }, [conversation.kept, conversation.name, conversation.said]);
+  useHub(conversation, agent);
   const begin = (): void => {
     routes.go({ session: "", turn: 0, step: 0 });
     document.getElementById("message")?.focus();
@@ -53,7 +68,15 @@ export function Agent({ agent }: { agent: AgentName }) {
     const keys = (event: KeyboardEvent): void => {
       if (event.key === "Escape") {
         if (conversation.running) conversation.stop();
-        else if (routes.now.turn) close();
+        else if (routes.now.turn || routes.now.about) close();
+      } else if (event.altKey && event.code === "KeyI") {
+        event.preventDefault();
+        if (routes.now.turn || routes.now.about) close();
+        else routes.go(conversation.count ? { turn: conversation.count } : { about: true });
+      } else if (event.altKey && event.key in BESIDE && routes.now.turn) {
+        const next = routes.now.turn + BESIDE[event.key]!;
+        event.preventDefault();
+        if (conversation.turnOf(next)) routes.go({ turn: next, step: 0, about: false }, { replace: true });
       } else if (event.altKey && event.code === "KeyN") {
         event.preventDefault();
         begin();
@@ -63,28 +86,76 @@ export function Agent({ agent }: { agent: AgentName }) {
     return () => removeEventListener("keydown", keys);
   }, []);
   return (
-    <div class={inspected ? "page agent inspecting" : "page agent"}>
+    <div class={inspected || about ? "page agent inspecting" : "page agent"}>
       <Header
         name={name}
         state={conversation.state}
         changed={() => conversation.connect()}
         skip={{ to: "message", label: "Skip to the message field" }}
         actions={
-          <button type="button" class="bare open-rail" popovertarget="rail">
-            Conversations
-          </button>
+          <>
+            <button type="button" class="bare open-rail" popovertarget="rail">
+              Conversations
+            </button>
+            <button
+              id="about"
+              type="button"
+              class="bare"
+              aria-keyshortcuts="Alt+I"
+              aria-pressed={about}
+              onClick={() => (about ? close() : routes.go({ about: true }))}
+            >
+              Agent
+            </button>
+          </>
         }
       >
         <Sessions conversation={conversation} />
       </Header>
-      <Rail known={known} begin={begin} />
+      <Rail known={known} begin={begin} renamed={(id, named) => conversation.rename(id, named)}>
+        {isHub && <AgentList />}
+      </Rail>
       <main>
         <Log conversation={conversation} agent={name} described={described} />
       </main>
-      <Composer conversation={conversation} agent={name} />
-      {inspected && <Inspector turn={inspected} number={turn} count={conversation.count} step={step} />}
+      <Composer conversation={conversation} agent={name} variables={variables} />
+      {(inspected || about) && (
+        <Inspector
+          turn={inspected ?? null}
+          number={turn}
+          count={conversation.count}
+          step={step}
+          trace={(each) => void conversation.trace(each)}
+          sent={(of, at) =>
+            described.inside && (
+              <Sent
+                agent={agent}
+                variables={variables}
+                turn={of}
+                step={at}
+                tools={described.inside.tools.map((each) => each.name)}
+              />
+            )
+          }
+          about={about && <About agent={agent} described={described} variables={variables} />}
+        />
+      )}
     </div>
   );
+}
+
+// Where several agents are served, it is known when this one changes.
+function useHub(conversation: Conversation, agent: AgentName): void {
+  const { version, state } = hub.agent(agent) ?? {};
+  const before = useRef({ version, state });
+  useEffect(() => {
+    const last = before.current;
+    before.current = { version, state };
+    if (version && last.version && version !== last.version && conversation.items.length) {
+      conversation.note(`prompt ${last.version} → ${version} from here on`);
+    }
+    if (state === "ready" && last.state !== state && conversation.state.kind !== "open") conversation.connect();
+  }, [version, state]);
 }
 
 // Lets the address follow the conversation, and the conversation the address, each at once.

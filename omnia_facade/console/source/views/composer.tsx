@@ -4,19 +4,33 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import type { Conversation } from "../conversation";
 import { size } from "../parts/figures";
 import { Close } from "../parts/icons";
+import type { Variables } from "../variables";
+import { VariablesForm } from "./variables";
 
-export function Composer({ conversation, agent }: { conversation: Conversation; agent: string }) {
+interface Props {
+  conversation: Conversation;
+  agent: string;
+  variables: Variables;
+}
+
+export function Composer({ conversation, agent, variables }: Props) {
   const [files, setFiles] = useState<File[]>([]);
   const [over, setOver] = useState(false);
   const form = useRef<HTMLFormElement>(null);
   const message = useRef<HTMLTextAreaElement>(null);
   const chosen = useRef<HTMLInputElement>(null);
-  useEffect(() => message.current!.focus(), []);
+  // What is being written outlives a reload of the page.
+  const draft = `omnia.draft ${conversation.base}`;
+  useEffect(() => {
+    message.current!.value ||= sessionStorage.getItem(draft) ?? "";
+    message.current!.focus();
+  }, []);
   const add = (more: FileList | null | undefined): void => setFiles((before) => [...before, ...(more ?? [])]);
   const send = (): void => {
     const text = message.current!.value.trim();
     if (!text && files.length === 0) return;
     message.current!.value = "";
+    sessionStorage.removeItem(draft);
     setFiles([]);
     conversation.say(text, files);
   };
@@ -59,6 +73,7 @@ export function Composer({ conversation, agent }: { conversation: Conversation; 
           </li>
         ))}
       </ul>
+      <VariablesForm variables={variables} />
       <div class="box">
         <label for="message" class="unseen">
           Message
@@ -69,6 +84,10 @@ export function Composer({ conversation, agent }: { conversation: Conversation; 
           rows={1}
           placeholder={`Write to ${agent}`}
           aria-describedby="keys"
+          onInput={({ currentTarget: { value } }) => {
+            if (value) sessionStorage.setItem(draft, value);
+            else sessionStorage.removeItem(draft);
+          }}
           onKeyDown={(event) => {
             if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
             event.preventDefault();

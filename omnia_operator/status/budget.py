@@ -4,18 +4,13 @@ from collections.abc import Iterator
 
 from omnia_core.names import Handler
 from omnia_operator.resolve import Resolved
-from omnia_operator.status.conditions import ConditionUpdate, false, true, unknown
+from omnia_operator.status.conditions import ConditionUpdate, false, true
 
 WITHIN_BUDGET = "WithinBudget"
 
-_NOT_REPORTED = (
-    "no pod has said yet what is spent: a pod does so at its port runtime-health, within a minute"
-    " of its start"
-)
-
 
 def budget_conditions(resolved: Resolved, spent: str | None) -> Iterator[ConditionUpdate]:
-    """Yield the condition about `spec.budget`, if there is one.
+    """Yield the condition about `spec.budget`, if there is one and a pod has said what is spent.
 
     Args:
         resolved: the agent.
@@ -23,11 +18,9 @@ def budget_conditions(resolved: Resolved, spent: str | None) -> Iterator[Conditi
             known.
     """
     spec = resolved.agent.spec
-    if spec.budget is None or spec.facade.handler is not Handler.RUNTIME:
+    if spec.budget is None or spec.facade.handler is not Handler.RUNTIME or spent is None:
         return
-    if spent is None:
-        yield unknown(WITHIN_BUDGET, "NotReported", _NOT_REPORTED)
-    elif spent:
+    if spent:
         yield false(WITHIN_BUDGET, "BudgetSpent", spent)
     else:
         yield true(WITHIN_BUDGET, "BudgetLeft")

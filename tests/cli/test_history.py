@@ -33,7 +33,7 @@ class Kept(HistoryClient):
 
     def records(self, session_id: str, kind: str, after: str = "") -> Records:
         assert (session_id, after) == ("s", "")
-        call = {"turn": 1, "input_tokens": 1, "output_tokens": 2, "cached_tokens": 0}
+        call: JsonObject = {"turn": 1, "input_tokens": 1, "output_tokens": 2, "cached_tokens": 0}
         call |= {"duration_ms": 5.0}
         found: dict[str, list[JsonObject]] = {
             "messages": [
@@ -55,7 +55,12 @@ def test_what_made_a_name_is_no_part_of_what_a_turn_cost() -> None:
 
 
 def test_lines_say_what_a_call_of_a_model_was_for() -> None:
-    made = {"began_at": "2026-03-01T12:00:00Z", "provider": "p", "model": "m", "fault": ""}
+    made: JsonObject = {
+        "began_at": "2026-03-01T12:00:00Z",
+        "provider": "p",
+        "model": "m",
+        "fault": "",
+    }
     made |= {"status": "success", "duration_ms": 5.0, "cost_usd": 0.25}
     made |= {"input_tokens": 1, "output_tokens": 2}
     calls: list[JsonObject] = [{**made, "attempt": 1}, {**made, "attempt": 0}]

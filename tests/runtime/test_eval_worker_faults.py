@@ -88,7 +88,8 @@ class RedisDatabase:
                 state = json.loads(text)
                 if state["claimed"]:
                     await redis.hset(_STATE, name, json.dumps({**state, "claimed": 0}))
-                    await redis.zadd(_DUE, {name: state["due"]})
+                    session = name.decode() if isinstance(name, bytes) else name
+                    await redis.zadd(_DUE, {session: state["due"]})
 
 
 @pytest.fixture(params=["postgres", "redis"])

@@ -114,6 +114,17 @@ def find(name: str, environ: Mapping[str, str], say: Callable[[str], None] = _no
     return found[0]
 
 
+def newest(environ: Mapping[str, str]) -> str:
+    """Return the URL of the page of the `omnia up` that was started last.
+
+    Raises:
+        NotFound: nothing runs.
+    """
+    for agent in running(environ):
+        return agent.hub or agent.console
+    raise NotFound("nothing runs here: start agents with `omnia up PATH`")
+
+
 def _served(name: str, environ: Mapping[str, str]) -> list[Serving]:
     return [agent for agent in running(environ) if agent.name == name]
 

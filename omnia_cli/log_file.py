@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Self
 
-from omnia_cli.local.report import Reporter, Serving
+from omnia_cli.local.report import Reporter, Serving, VersionChange
 
 LOG = ".log"
 # A larger file is begun anew, and the one before is kept beside it.
@@ -68,8 +68,11 @@ class LoggedReporter:
     def serving(self, agents: list[Serving], sessions: Path | None) -> None:
         self._reporter.serving(agents, sessions)
 
-    def reloaded(self, name: str) -> None:
-        self._reporter.reloaded(name)
+    def reloaded(self, name: str, versions: VersionChange | None = None) -> None:
+        self._reporter.reloaded(name, versions)
+
+    def removed(self, name: str) -> None:
+        self._reporter.removed(name)
 
     def failed(self, name: str, reason: str) -> None:
         self._reporter.failed(name, reason)

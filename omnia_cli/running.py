@@ -99,6 +99,8 @@ def occupant(environ: Mapping[str, str], port: int) -> str:
     for agent in listed(environ):
         if urlsplit(agent.url).port == port:
             return f'the agent "{agent.name}" of another `omnia up`'
+        if agent.hub and urlsplit(agent.hub).port == port:
+            return "the console of another `omnia up`"
     return "another program"
 
 

@@ -1,20 +1,21 @@
-"""The commands `omnia sessions list`, `show`, `tail` and `cancel`."""
+"""The commands `omnia sessions list`, `show`, `tail`, `name` and `cancel`."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated
 
 import orjson
 import typer
 
-from omnia_cli.cancel import CancelFailed, cancel_turn
 from omnia_cli.cluster import KubectlFailed
 from omnia_cli.connect import NotFound, Target, find_url, in_cluster
+from omnia_cli.control_characters import visible
 from omnia_cli.history import HistoryFailed, lines
 from omnia_cli.history_choice import HistoryChoice, known_token, opened_history
 from omnia_cli.running import running
 from omnia_cli.session_lines import as_json, table, transcript_lines
+from omnia_cli.session_requests import SessionRefused, cancel_turn, name_session
 from omnia_core.env.operator import CliEnv
 from omnia_core.names import Mode
 
@@ -54,6 +55,16 @@ Files = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
 Id = Annotated[str, typer.Argument(metavar="SESSION", help="The id of a session.")]
+
+Agent = Annotated[
+    str, typer.Option(help="The agent of the session, by its name or URL; else it is found.")
+]
+AgentNamespace = Annotated[
+    str | None,
+    typer.Option(
+        "--namespace", "-n", help="The agent of this namespace of the cluster, by kubectl."
+    ),
+]
 
 # In the order of what happens in a turn, where two have one time.
 _KINDS = ("messages", "provider-calls", "tool-calls", "events", "eval-results")
@@ -150,38 +161,73 @@ def tail(
 
 
 @app.command()
+def name(
+    context: typer.Context,
+    session: Id,
+    text: Annotated[str, typer.Argument(metavar="NAME", help="The name: one line.")],
+    agent: Agent = "",
+    token: Token = None,
+    namespace: AgentNamespace = None,
+    service_account: Account = "default",
+) -> None:
+    """Give a session a name, which no automatic name replaces.
+
+    Only the user of a session may do this, with the credential of the conversation.
+    """
+    way = HistoryChoice(None, token or known_token(context.obj), namespace, service_account)
+    given: list[str] = []
+    _at_agent(
+        context,
+        way,
+        session,
+        agent,
+        lambda found: given.append(name_session(found.url, session, found.token, text)),
+    )
+    print(f"{session} is called {visible(given[-1])}")
+
+
+@app.command()
 def cancel(
     context: typer.Context,
     session: Id,
-    agent: Annotated[
-        str, typer.Option(help="The agent of the session, by its name or URL; else it is found.")
-    ] = "",
+    agent: Agent = "",
     token: Token = None,
-    namespace: Annotated[
-        str | None,
-        typer.Option(
-            "--namespace", "-n", help="The agent of this namespace of the cluster, by kubectl."
-        ),
-    ] = None,
+    namespace: AgentNamespace = None,
     service_account: Account = "default",
 ) -> None:
     """Cancel the running turn of a session: its client gets the answer so far.
 
     Only the user of a session may do this, with the credential of the conversation.
     """
-    environ: Mapping[str, str] = context.obj
-    token = token or known_token(environ)
-    with _failing_plainly():
-        if namespace is not None:
-            way = HistoryChoice(None, token, namespace, service_account)
-            name = agent or _agent_of(context, way, session)
-            with in_cluster(
-                name, Mode.AGENT, token, namespace=namespace, account=service_account
-            ) as found:
-                cancel_turn(found.url, session, found.token)
-        else:
-            _cancel_here([Target(url, token) for url in _agents_here(agent, environ)], session)
+    way = HistoryChoice(None, token or known_token(context.obj), namespace, service_account)
+    _at_agent(
+        context, way, session, agent, lambda found: cancel_turn(found.url, session, found.token)
+    )
     print(f"the running turn of {session} ends")
+
+
+def _at_agent(
+    context: typer.Context,
+    way: HistoryChoice,
+    session: str,
+    agent: str,
+    change: Callable[[Target], None],
+) -> None:
+    """Change a session at its agent, which is found if no name or URL of it is given."""
+    with _failing_plainly():
+        if way.namespace is None:
+            here = _agents_here(agent, context.obj)
+            _change_here([Target(url, way.token) for url in here], change)
+            return
+        found = agent or _agent_of(context, way, session)
+        with in_cluster(
+            found,
+            Mode.AGENT,
+            way.token,
+            namespace=way.namespace,
+            account=way.account,
+        ) as target:
+            change(Target(target.url, target.token))
 
 
 def _agent_of(context: typer.Context, way: HistoryChoice, session: str) -> str:
@@ -190,7 +236,7 @@ def _agent_of(context: typer.Context, way: HistoryChoice, session: str) -> str:
         with opened_history(way, context.obj) as client:
             return str(client.session(session)["agent"])
     except (HistoryFailed, KubectlFailed) as error:
-        raise CancelFailed(
+        raise SessionRefused(
             f"the agent of the session is not known, give it with --agent: {error}"
         ) from error
 
@@ -200,16 +246,16 @@ def _agents_here(agent: str, environ: Mapping[str, str]) -> list[str]:
         return [find_url(agent, Mode.AGENT, environ)]
     urls = [each.url for each in running(environ) if each.mode is Mode.AGENT]
     if not urls:
-        raise CancelFailed("no agent runs here; start one with `omnia up`, or give --agent URL")
+        raise SessionRefused("no agent runs here; start one with `omnia up`, or give --agent URL")
     return urls
 
 
-def _cancel_here(agents: list[Target], session: str) -> None:
-    """Cancel at the agent that knows the session."""
+def _change_here(agents: list[Target], change: Callable[[Target], None]) -> None:
+    """Change a session at the agent that knows it."""
     for number, agent in enumerate(agents, 1):
         try:
-            cancel_turn(agent.url, session, agent.token)
-        except CancelFailed as error:
+            change(agent)
+        except SessionRefused as error:
             if not error.unknown or number == len(agents):
                 raise
         else:
@@ -222,6 +268,6 @@ class _failing_plainly:  # noqa: N801 - reads as a word
     def __enter__(self) -> None: ...
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if isinstance(error, HistoryFailed | KubectlFailed | CancelFailed | NotFound):
+        if isinstance(error, HistoryFailed | KubectlFailed | SessionRefused | NotFound):
             typer.echo(str(error), err=True)
             raise typer.Exit(1) from error

@@ -6,12 +6,17 @@ import functools
 import os
 import signal
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from omnia_cli.findings import Finding, errors
+from omnia_cli.hub.events import EventLog
+from omnia_cli.hub.server import PORT, Hub
+from omnia_cli.local.console import FailureReporter, LocalDirectory
 from omnia_cli.local.conversations import Conversations
-from omnia_cli.local.report import Reporter, Serving
+from omnia_cli.local.ports import LOOPBACK
+from omnia_cli.local.report import Reporter, Reporters, Serving
 from omnia_cli.local.runner import Runner
 from omnia_cli.log_file import LOG, LogFile, LoggedReporter
 from omnia_cli.manifests import Document, ManifestError
@@ -23,6 +28,8 @@ from omnia_cli.validate import check, finding_of
 from omnia_core.files.changes import Signature, signature
 
 POLL_SECONDS = 0.15
+# Names the console in reports.
+CONSOLE = "console"
 
 
 async def up(
@@ -32,6 +39,7 @@ async def up(
     announcement: Path,
     port: int | None = None,
     *,
+    console_port: int | None = None,
     ephemeral: bool = False,
 ) -> int:
     """Run until a signal arrives; return the exit code.
@@ -42,6 +50,7 @@ async def up(
         environ: the environment of the command.
         announcement: the file with the agents that run, for other commands.
         port: the port of the first agent, in place of the manifest's.
+        console_port: the port of the console; None for the first free one.
         ephemeral: whether conversations end with their runtime.
 
     Raises:
@@ -56,7 +65,10 @@ async def up(
         Reaper(Path(root)) as reaper,
         LogFile(announcement.with_suffix(LOG)) as log,
     ):
-        reporter = LoggedReporter(reporter, log)
+        began = datetime.now(UTC)
+        events = EventLog(began.strftime("%Y%m%dT%H%M%S%f"))
+        failures = FailureReporter(events.add)
+        reporter = LoggedReporter(Reporters(reporter, failures), log)
         runner = Runner(
             Path(root),
             reporter,
@@ -72,10 +84,54 @@ async def up(
             str(log.path),
             lambda agent, problem, documents: str(finding_of(agent, problem, documents)),
         )
+        manifests = [Project.of([path], environ).manifests for path in paths]
+        folder = Path(os.path.commonpath(manifests))
+        directory = LocalDirectory(runner, failures, folder, began.isoformat(timespec="seconds"))
+        hub = Hub(directory, events, lambda text: reporter.failed(CONSOLE, text))
         try:
-            return await _serve(runner, reporter, paths, documents, stop)
+            async with _console(hub, runner, console_port):
+                return await _serve(runner, reporter, paths, documents, stop)
+        except ConsolePortOccupied as error:
+            reporter.failed(CONSOLE, str(error))
+            return 1
         finally:
             await runner.stop()
+
+
+class ConsolePortOccupied(Exception):
+    """Another program uses the port of --console-port; the message is for people."""
+
+
+@contextlib.asynccontextmanager
+async def _console(hub: Hub, runner: Runner, port: int | None) -> AsyncIterator[None]:
+    """Serve the console for as long as the context lasts.
+
+    Raises:
+        ConsolePortOccupied: the port that was asked for is in use.
+    """
+    wanted = port or PORT
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            taken = await stack.enter_async_context(hub.serving(wanted, exactly=port is not None))
+        except OSError as error:
+            if port is not None:
+                used = runner.occupant(port)
+                raise ConsolePortOccupied(
+                    f"port {port} is occupied by {used}: choose another one with --console-port, or"
+                    " leave it out to get the next free port"
+                ) from error
+            # The agents run without it, each with its own page.
+            runner.reporter.failed(CONSOLE, f"it cannot be served: {error.strerror}")
+        else:
+            runner.ports.reserve(taken)
+            runner.hub = f"http://{LOOPBACK}:{taken}/"
+            if taken != wanted:
+                runner.reporter.note(
+                    CONSOLE,
+                    f"port {wanted} is occupied by {runner.occupant(wanted)}: serves on port"
+                    f" {taken}; --console-port chooses another port",
+                )
+        yield
 
 
 def _announce(file: Path, reporter: Reporter, agents: Sequence[Serving]) -> None:

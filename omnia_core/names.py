@@ -151,6 +151,10 @@ class RuntimeCapability(StrEnum):
     SEED_HISTORY = "seed_history"
     REQUEST_TOOLS = "request_tools"
     FORK = "fork"
+    READ_CONVERSATION = "read_conversation"
+    LIST_CONVERSATIONS = "list_conversations"
+    NAME_CONVERSATION = "name_conversation"
+    DELETE_CONVERSATION = "delete_conversation"
 
 
 # The largest gRPC message and the largest WebSocket message, in bytes.

@@ -20,11 +20,12 @@ from omnia_core.telemetry.program import log_start, program_registry
 from omnia_core.telemetry.tracing.configuration import configure_tracing
 from omnia_facade.auth.chain import Authenticator
 from omnia_facade.auth.mounted import MountedValidator
+from omnia_facade.backend.own_sessions import SessionDirectory
 from omnia_facade.backend.port import Backend, NewId
 from omnia_facade.cancellation import TurnCancel
 from omnia_facade.console.description import AgentDescription, description_of
 from omnia_facade.context import ProcessContext
-from omnia_facade.conversations import open_backend, websocket_upgrade
+from omnia_facade.conversations import open_backend, open_own_sessions, websocket_upgrade
 from omnia_facade.doors.registry import served_doors
 from omnia_facade.entrance.capacity import Capacity
 from omnia_facade.entrance.head_route import HeadRoute
@@ -37,6 +38,7 @@ from omnia_facade.entrance.router import (
 from omnia_facade.forking import SessionFork
 from omnia_facade.metrics import FacadeMetrics
 from omnia_facade.new_sessions import session_ids
+from omnia_facade.own_sessions import OwnSessionsList, serves_session
 from omnia_facade.past import PastTurns
 from omnia_facade.ports import listen, readiness, serve_health
 from omnia_facade.rollout.files import RolloutFiles
@@ -91,19 +93,30 @@ class FacadeServer:
                 placed_by=lambda: rollout.header,
             )
             backend = open_backend(context) if env.mode is Mode.AGENT else None
+            sessions = open_own_sessions(context)
             media = await _open_media(context, backend)
             # With a credential, a page of another name has nothing to send.
             public = env.allow_unauthenticated
             hosts = HostRule(env.bind_address if public else None, env.allowed_origins)
             budget = ReceiveBudget()
             local = is_loopback(env.bind_address or "")
-            head_routes = tuple(_head_routes(env, backend, session_ids(media), local=local))
+            head_routes = tuple(
+                _head_routes(env, backend, sessions, session_ids(media), local=local)
+            )
             http = _HttpServer(
                 partial(
-                    _open_http, context, authenticator, backend, media, head_routes, hosts, budget
+                    _open_http,
+                    context,
+                    authenticator,
+                    backend,
+                    sessions,
+                    media,
+                    head_routes,
+                    hosts,
+                    budget,
                 )
             )
-            side = await http.side(env)
+            side = await http.side(env, sessions)
             grpc = http.grpc_side(side) if side and serves_grpc(env) else None
             connections = Connections(
                 context.metrics, env.handler_mode, context.timings, ConnectionLimits.of(env)
@@ -188,15 +201,23 @@ def mcp_resource(env: FacadeEnv) -> str:
 
 
 def _head_routes(
-    env: FacadeEnv, backend: Backend | None, new_id: NewId, *, local: bool
+    env: FacadeEnv,
+    backend: Backend | None,
+    sessions: SessionDirectory | None,
+    new_id: NewId,
+    *,
+    local: bool,
 ) -> Iterator[HeadRoute]:
     origins = tuple(env.allowed_origins)
     if env.console:
-        yield AgentDescription(description_of(env), origins, local)
+        known = backend.capabilities if backend else None
+        yield AgentDescription(description_of(env), origins, local, known, env.trial)
     if backend is not None:
         yield TurnCancel(backend, origins, local=local)
         yield PastTurns(backend, origins, local=local)
         yield SessionFork(backend, new_id, origins, local=local)
+    if sessions is not None:
+        yield OwnSessionsList(sessions, origins, local=local)
 
 
 def serves_http(env: FacadeEnv) -> bool:
@@ -263,6 +284,7 @@ async def _open_http(
     context: ProcessContext,
     authenticator: Authenticator,
     backend: Backend | None,
+    sessions: SessionDirectory | None,
     media: "MediaService | None",
     head_routes: tuple[HeadRoute, ...],
     hosts: HostRule,
@@ -271,7 +293,7 @@ async def _open_http(
     """Open the HTTP server. It is imported in a thread: it takes up to half a second."""
     opening = await asyncio.to_thread(importlib.import_module, "omnia_facade.http.opening")
     service: HttpService = await opening.open_http(
-        context, authenticator, backend, media, head_routes, hosts=hosts, budget=budget
+        context, authenticator, backend, sessions, media, head_routes, hosts=hosts, budget=budget
     )
     return service
 
@@ -287,16 +309,22 @@ class _HttpServer:
         self.opened: HttpService | None = None
         self._open_service = open_service
 
-    async def side(self, env: FacadeEnv) -> HttpSide | None:
-        """Return what the entrance needs: open if there are routes besides the doors'."""
+    async def side(self, env: FacadeEnv, sessions: SessionDirectory | None) -> HttpSide | None:
+        """Return what the entrance needs: open if there are routes that no request opens."""
         if serves_http(env):
             side = HttpSide(self._open)
             await side.open()
             return side
         doors = served_doors(env)
-        if not doors:
+        if not doors and sessions is None:
             return None
-        return HttpSide(self._open, lambda path: any(door.serves(path) for door in doors))
+        return HttpSide(
+            self._open,
+            lambda path: (
+                any(door.serves(path) for door in doors)
+                or (sessions is not None and serves_session(path))
+            ),
+        )
 
     def grpc_side(self, side: HttpSide) -> HttpSide:
         """Return what the entrance needs for gRPC: the doors are those of the HTTP server."""

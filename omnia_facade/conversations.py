@@ -7,8 +7,9 @@ from msgspec import structs
 
 from omnia_core.env.shared import SessionType
 from omnia_core.http.head import RequestHead
-from omnia_core.names import Handler
+from omnia_core.names import Handler, Mode
 from omnia_facade.auth.principal import Principal
+from omnia_facade.backend.own_sessions import SessionDirectory
 from omnia_facade.backend.port import Backend
 from omnia_facade.context import ProcessContext
 from omnia_facade.entrance.router import Upgrade
@@ -80,6 +81,15 @@ def open_backend(context: ProcessContext) -> Backend:
 
     backend = DemoBackend if env.handler_mode is Handler.DEMO else EchoBackend
     return backend(AnnouncedSessions())
+
+
+def open_own_sessions(context: ProcessContext) -> SessionDirectory | None:
+    """Return what users do with their sessions; None where no runtime keeps any."""
+    if context.client is None or context.env.mode is not Mode.AGENT:
+        return None
+    from omnia_facade.turns.own_sessions import RuntimeSessions  # noqa: PLC0415 - as above
+
+    return RuntimeSessions(context.client)
 
 
 def _open_interrupted_answer_store(context: ProcessContext) -> InterruptedAnswerStore | None:

@@ -45,11 +45,28 @@ class SessionView(Struct, frozen=True):
     cost_usd: float
 
 
-class Sessions(Struct, frozen=True):
-    """A page of sessions; `next` is the cursor of the next page, None on the last page."""
+class SessionSums(Struct, frozen=True):
+    """The sums of all sessions of a list."""
+
+    sessions: int
+    turns: int
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int
+    cost_usd: float
+
+
+class Sessions(Struct, frozen=True, omit_defaults=True):
+    """A page of sessions.
+
+    Attributes:
+        next: the cursor of the next page, None on the last page.
+        sums: of the sessions of every page; absent where they were not asked for, and of a search.
+    """
 
     sessions: Sequence[SessionView]
     next: str | None
+    sums: SessionSums | None = None
 
 
 class UserView(Struct, frozen=True):

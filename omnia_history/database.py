@@ -10,6 +10,7 @@ from omnia_history.filters import (
     PieceSize,
     SessionFilter,
     SessionPosition,
+    TurnPage,
     UserFilter,
 )
 from omnia_history.refusals import Refused
@@ -40,6 +41,9 @@ class Database(Protocol):
             Its matches, and its end if another piece follows.
         """
 
+    async def session_sums(self, namespace: str, criteria: SessionFilter) -> Row:
+        """Sum up the sessions of a list without a search, those of every page."""
+
     async def users(self, namespace: str, criteria: UserFilter) -> Rows:
         """List users by their last use."""
 
@@ -48,6 +52,13 @@ class Database(Protocol):
 
     async def records(self, kind: str, key: Any, page: Page) -> Rows:
         """List records of the session with this key in order."""
+
+    async def turn_records(self, key: Any, page: TurnPage) -> Mapping[str, Rows]:
+        """List the records of some turns of the session with this key, by kind.
+
+        Each has the number of its `turn`; that of a message which was said elsewhere before the
+        session is below 1.
+        """
 
     async def calls(self, namespace: str, criteria: AggregateFilter) -> Rows:
         """Sum up provider calls by group."""

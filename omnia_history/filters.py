@@ -13,12 +13,17 @@ from omnia_core.units import Duration
 from omnia_history.refusals import Refused
 
 DEFAULT_LIMIT, MAX_LIMIT = 50, 500
+# A turn may have a thousand records of each kind.
+DEFAULT_TURNS, MAX_TURNS = 20, 100
 MAX_SEARCH_LENGTH = 200
 STATUSES = ("active", "completed", "error", "cancelled")
 TAGS = ("agent", "function", "trial")
+BOOLEANS = ("true", "false")
 EVAL_GROUPS = ("eval", "variant", "agent", "pack_version")
 GROUPS = ("agent", "provider", "model", "day")
 _MAX_QUOTED_LENGTH = 64
+# Every database has integers of 32 bits.
+_MAX_TURN = 2**31 - MAX_TURNS - 1
 
 Group: TypeAlias = Literal["agent", "provider", "model", "day"]
 
@@ -62,8 +67,10 @@ class SessionFilter(Struct, frozen=True):
         begun_from: the earliest begin, inclusive.
         begun_to: the latest begin, exclusive.
         after: the last session of the previous page.
-        text: a part of a message of the user or the agent, in upper or lower case.
+        text: a part of a message of the user or the agent, or of the name of the session, in
+            upper or lower case.
         name: a part of the name of the session, in upper or lower case.
+        sums: whether the sums of all these sessions are wanted too.
     """
 
     agent: str = ""
@@ -76,6 +83,7 @@ class SessionFilter(Struct, frozen=True):
     limit: int = DEFAULT_LIMIT
     text: str = ""
     name: str = ""
+    sums: bool = False
 
 
 class PieceSize(Struct, frozen=True):
@@ -98,6 +106,24 @@ class Page(Struct, frozen=True):
     begun_at: datetime | None = None
     after: int = -1
     limit: int = DEFAULT_LIMIT
+
+
+class TurnPage(Struct, frozen=True):
+    """Selects turns of one session by their numbers: those after `after`, up to `last`.
+
+    Attributes:
+        session: which one, where several had the same id.
+        after: 0 on the first page, which also has what was said elsewhere before the first turn.
+    """
+
+    session: Page
+    after: int = 0
+    limit: int = DEFAULT_TURNS
+
+    @property
+    def last(self) -> int:
+        """The number of the last turn of the page."""
+        return self.after + self.limit
 
 
 class AggregateFilter(Struct, frozen=True):
@@ -127,7 +153,7 @@ def session_filter(query: Mapping[str, str], user: str | None = None) -> Session
     Raises:
         Refused: a parameter is unknown, or its value is invalid.
     """
-    known = {"agent", "tag", "status", "name", "from", "to", "q", "cursor", "limit"}
+    known = {"agent", "tag", "status", "name", "from", "to", "q", "sums", "cursor", "limit"}
     _check_names(query, known | {"user"} if user is None else known)
     return SessionFilter(
         query.get("agent", ""),
@@ -140,6 +166,7 @@ def session_filter(query: Mapping[str, str], user: str | None = None) -> Session
         _limit(query),
         _search_text(query, "q"),
         _search_text(query, "name"),
+        _one_of(query, "sums", BOOLEANS) == "true",
     )
 
 
@@ -167,6 +194,18 @@ def page(query: Mapping[str, str]) -> Page:
         -1 if after is None else after,
         _limit(query),
     )
+
+
+def turn_page(query: Mapping[str, str]) -> TurnPage:
+    """Parse the query of the turns of a session.
+
+    Raises:
+        Refused: a parameter is unknown, or its value is invalid.
+    """
+    _check_names(query, {"agent", "begun_at", "cursor", "limit"})
+    session = Page(query.get("agent", ""), _time(query, "begun_at"))
+    after = min(max(_cursor(query, int) or 0, 0), _MAX_TURN)
+    return TurnPage(session, after, _limit(query, DEFAULT_TURNS, MAX_TURNS))
 
 
 def aggregate_filter(query: Mapping[str, str]) -> AggregateFilter:
@@ -255,10 +294,10 @@ def _search_text(query: Mapping[str, str], name: str) -> str:
     return text
 
 
-def _limit(query: Mapping[str, str]) -> int:
-    text = query.get("limit", str(DEFAULT_LIMIT))
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= MAX_LIMIT:
-        raise _invalid("limit", f"a whole number from 1 to {MAX_LIMIT}", text)
+def _limit(query: Mapping[str, str], default: int = DEFAULT_LIMIT, highest: int = MAX_LIMIT) -> int:
+    text = query.get("limit", str(default))
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= highest:
+        raise _invalid("limit", f"a whole number from 1 to {highest}", text)
     return int(text)
 
 

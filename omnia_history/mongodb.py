@@ -2,14 +2,14 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
 from bson import ObjectId
 from bson.errors import InvalidId
+from msgspec import structs
 from pymongo import ReadPreference
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import (
@@ -23,6 +23,7 @@ from omnia_core.names import EvalOutcome
 from omnia_core.sessions.escaping import escape_nul
 from omnia_core.sessions.mongodb.client import DEFAULT_DATABASE, Document, open_client
 from omnia_core.sessions.mongodb.documents import BUCKET_NAMES, decode_messages
+from omnia_history import documents
 from omnia_history.database import (
     QUERY_TIMEOUT_SECONDS,
     Database,
@@ -39,28 +40,21 @@ from omnia_history.filters import (
     PieceSize,
     SessionFilter,
     SessionPosition,
+    TurnPage,
     UserFilter,
     UserPosition,
 )
 from omnia_history.queries import ALL_NAMESPACES
-from omnia_history.records import EvalResultView
 from omnia_history.refusals import Refused
 
-# By the last segment of the path: the list in the trail of an append.
-_TRAILS = {
-    "tool-calls": "tool_calls",
-    "provider-calls": "provider_calls",
-    "events": "events",
-}
-_RESULT_FIELDS = EvalResultView.__struct_fields__
 # What groups are called in the documents, where the name is another one.
 _EVAL_GROUPS = {"eval": "evaluation"}
 _NEWEST_FIRST = [("begun_at", -1), ("_id", -1)]
 _SAID = ("user", "assistant")
-# Numbers of the records of one append, which follow those of the appends before it in time.
-_MAX_RECORDS = 1000
+_BEFORE_ALL = -(2**31)
 # What JSON's readers keep exactly.
 _MAX_NUMBER = 2**53
+_SESSION_SUMS = ("turns", "input_tokens", "output_tokens", "cached_tokens")
 _SUMS = ("calls", "errors", "input_tokens", "output_tokens", "cached_tokens", "cost_usd")
 
 
@@ -94,11 +88,24 @@ class MongoDatabase(Database):
             messages += piece[within]["messages"] - piece[within]["messages_deleted"]
             within += 1
         last = piece[within - 1] if within < len(piece) else None
-        found = await self._said(criteria.text, [row["key"] for row in piece[:within]])
+        named, keys = criteria.text.lower(), [row["key"] for row in piece[:within]]
+        found = await self._said(criteria.text, keys)
+        found |= {row["key"] for row in piece[:within] if named in row["name"].lower()}
         return (
             [row for row in piece[:within] if row["key"] in found][: criteria.limit + 1],
             SessionPosition(last["begun_at"], last["key"]) if last else None,
         )
+
+    async def session_sums(self, namespace: str, criteria: SessionFilter) -> Row:
+        wanted = _session_filter(namespace, structs.replace(criteria, after=None))
+        sums: Document = {"sessions": 0, **dict.fromkeys(_SESSION_SUMS, 0), "cost_usd": 0.0}
+        async with self._reading() as database:
+            async for session in database["sessions"].find(wanted, [*_SESSION_SUMS, "cost_usd"]):
+                sums["sessions"] += 1
+                for name in (*_SESSION_SUMS, "cost_usd"):
+                    sums[name] += session[name]
+        # BSON's own type of long numbers is no number for an encoder of JSON.
+        return sums | {name: int(sums[name]) for name in _SESSION_SUMS}
 
     async def users(self, namespace: str, criteria: UserFilter) -> Rows:
         owner, after, rows = _owner(namespace, criteria.agent), criteria.after, list[Document]()
@@ -124,11 +131,11 @@ class MongoDatabase(Database):
         records: Callable[[Document], list[Row]]
         if kind == "messages":
             wanted: Document = {"to": {"$gt": page.after + 1}, "messages": {"$ne": []}}
-            order, records = "from", _messages
-        elif kind in _TRAILS:
-            since = datetime.fromtimestamp(max(page.after, 0) // _MAX_RECORDS / 1000, UTC)
+            order, records = "from", documents.messages
+        elif kind in documents.TRAILS:
+            since = datetime.fromtimestamp(max(page.after, 0) // documents.MAX_RECORDS / 1000, UTC)
             wanted = {"created_at": {"$gte": since}, "trail": {"$exists": True}}
-            order, records = "created_at", _trail_records(_TRAILS[kind])
+            order, records = "created_at", documents.trail_records(documents.TRAILS[kind])
         else:
             return await self._eval_results(key, page)
         rows: list[Row] = []
@@ -140,6 +147,27 @@ class MongoDatabase(Database):
                     break
         return rows[: page.limit + 1]
 
+    async def turn_records(self, key: Any, page: TurnPage) -> Mapping[str, Rows]:
+        rows: dict[str, list[Row]] = {kind: [] for kind in ("messages", *documents.TRAILS)}
+        after = page.after or _BEFORE_ALL
+        wanted = {"session": ObjectId(key)}
+        # The rest of an interrupted turn is in the append of the one after it.
+        turns = {"turn": {"$gt": after, "$lte": page.last + 1}}
+        within = {"turn": {"$gt": after, "$lte": page.last}}
+        async with self._reading() as database:
+            appends = await database["messages"].find(wanted | turns).to_list()
+            for append in sorted(appends, key=lambda each: (each["created_at"], each.get("to", 0))):
+                rows["messages"] += documents.numbered_messages(append)
+                for kind, name in documents.TRAILS.items() if "trail" in append else ():
+                    rows[kind] += documents.trail_records(name)(append)
+            found = database["eval_results"].find(wanted | within).sort("number", 1)
+            rows["eval-results"] = [documents.eval_row(each) async for each in found]
+        rows["messages"].sort(key=lambda row: int(row["number"]))
+        return {
+            kind: [row for row in each if after < row["turn"] <= page.last]
+            for kind, each in rows.items()
+        }
+
     async def calls(self, namespace: str, criteria: AggregateFilter) -> Rows:
         return await self._sum("daily_calls", _SUMS, namespace, criteria)
 
@@ -150,11 +178,7 @@ class MongoDatabase(Database):
         wanted = {"session": ObjectId(key), "number": {"$gt": page.after}}
         async with self._reading() as database:
             found = database["eval_results"].find(wanted).sort("number", 1).limit(page.limit + 1)
-            return [
-                # BSON's own type of long numbers is no number for an encoder of JSON.
-                {"number": int(each["number"]), **{name: each[name] for name in _RESULT_FIELDS}}
-                async for each in found
-            ]
+            return [documents.eval_row(each) async for each in found]
 
     async def evals(self, namespace: str, criteria: EvalFilter) -> Rows:
         wanted = _owner(namespace, criteria.agent)
@@ -185,8 +209,8 @@ class MongoDatabase(Database):
 
     async def _sessions(self, wanted: Document, limit: int) -> list[Row]:
         async with self._reading() as database:
-            found = database["sessions"].find(wanted, {"checkpoint": 0})
-            return [_session_row(each) async for each in found.sort(_NEWEST_FIRST).limit(limit)]
+            found = database["sessions"].find(wanted, {"checkpoint": 0}).sort(_NEWEST_FIRST)
+            return [documents.session_row(each) async for each in found.limit(limit)]
 
     async def _users(self, wanted: Document, limit: int = 0) -> list[Document]:
         """Return users of agents, latest first."""
@@ -324,16 +348,6 @@ def _containing(text: str) -> Document:
     return {"$regex": re.escape(text), "$options": "i"}
 
 
-def _session_row(session: Document) -> Row:
-    return session | {
-        "key": str(session["_id"]),
-        "id": session["session_id"],
-        "ended": session["expires_at"] <= datetime.now(UTC),
-        "messages": session["length"],
-        "messages_deleted": session["first"],
-    }
-
-
 def _seen_before(position: UserPosition | None) -> Document:
     if position is None:
         return {}
@@ -363,26 +377,3 @@ def _add_session(users: dict[str, Document], session: Document, last_seen: datet
     user["sessions"] += 1
     user["turns"] += session["turns"]
     user["cost_usd"] += session["cost_usd"]
-
-
-def _messages(append: Document) -> list[Row]:
-    messages = decode_messages(append)
-    return [
-        {
-            "number": position,
-            "created_at": append["created_at"],
-            "record": msgspec.json.encode(message),
-        }
-        for position, message in enumerate(messages, append["to"] - len(messages))
-    ]
-
-
-def _trail_records(name: str) -> Callable[[Document], list[Row]]:
-    def records(append: Document) -> list[Row]:
-        first = round(append["created_at"].timestamp() * 1000) * _MAX_RECORDS
-        return [
-            {"number": first + index, "turn": append["turn"], **record}
-            for index, record in enumerate(append["trail"][name])
-        ]
-
-    return records

@@ -9,16 +9,20 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_core.sessions import Message
 from omnia_history.answers import Aggregates, EvalSummary, Sessions, SessionView, Users
 from omnia_history.filters import (
+    BOOLEANS,
     DEFAULT_LIMIT,
+    DEFAULT_TURNS,
     EVAL_GROUPS,
     GROUPS,
     MAX_LIMIT,
     MAX_SEARCH_LENGTH,
+    MAX_TURNS,
     STATUSES,
     TAGS,
 )
 from omnia_history.records import VIEWS
 from omnia_history.refusals import Failure
+from omnia_history.turns import TurnsPage
 
 PATH = "/openapi.json"
 JSON = "application/json"
@@ -30,10 +34,14 @@ _ERRORS = {
     404: "The namespace has no such session.",
     503: "The database is unreachable, or did not answer in time.",
 }
-_LIST_PARAMETERS = ("agent", "tag", "user", "status", "name", "from", "to", "q", "limit", "cursor")
+_LIST_PARAMETERS = (
+    *("agent", "tag", "user", "status", "name", "from", "to"),
+    *("q", "sums", "limit", "cursor"),
+)
 _USER_PARAMETERS = ("agent", "limit", "cursor")
 _SESSION_PARAMETERS = ("agent", "begun_at")
 _RECORD_PARAMETERS = (*_SESSION_PARAMETERS, "limit", "cursor")
+_TURN_PARAMETERS = (*_SESSION_PARAMETERS, "limit_turns", "cursor")
 _AGGREGATE_PARAMETERS = ("group_by", "agent", "from_day", "to_day")
 _EVAL_PARAMETERS = ("agent", "since", "by")
 _PARAMETERS: Mapping[str, tuple[str, JsonObject]] = {
@@ -53,8 +61,16 @@ _PARAMETERS: Mapping[str, tuple[str, JsonObject]] = {
     "from_day": ("The first day (UTC), inclusive.", {"type": "string", "format": "date"}),
     "to_day": ("The last day (UTC), inclusive.", {"type": "string", "format": "date"}),
     "q": (
-        "A part of a message of the user or the agent. An answer without sessions may have `next`.",
+        (
+            "A part of a message of the user or the agent, or of a name. An answer without sessions"
+            " may have `next`."
+        ),
         {"type": "string", "maxLength": MAX_SEARCH_LENGTH},
+    ),
+    "sums": ("Whether the answer has the sums of all pages, too.", {"enum": list(BOOLEANS)}),
+    "limit_turns": (
+        "The maximum number of turns in the answer.",
+        {"type": "integer", "minimum": 1, "maximum": MAX_TURNS, "default": DEFAULT_TURNS},
     ),
     "limit": (
         "The maximum number of items in the answer.",
@@ -76,6 +92,9 @@ def document(namespace: str, *, public: bool) -> JsonObject:
     paths = {
         sessions: _get("listSessions", "List sessions, newest first", "Sessions", _LIST_PARAMETERS),
         session: _get("getSession", "Show a session", "SessionView", _SESSION_PARAMETERS),
+        f"{session}/turns": _get(
+            "listTurns", "List the turns of a session in order", "TurnsPage", _TURN_PARAMETERS
+        ),
         "/api/v1/users": _get(
             "listUsers", "List users by their last use, latest first", "Users", _USER_PARAMETERS
         ),
@@ -133,7 +152,7 @@ def document(namespace: str, *, public: bool) -> JsonObject:
 
 def _schemas() -> JsonObject:
     types: list[Any] = [
-        *(Sessions, SessionView, Users, Aggregates, EvalSummary, Message, Failure),
+        *(Sessions, SessionView, TurnsPage, Users, Aggregates, EvalSummary, Message, Failure),
         *VIEWS.values(),
     ]
     _, schemas = msgspec.json.schema_components(types, ref_template=f"{_SCHEMA_REF}{{name}}")
@@ -169,7 +188,7 @@ def _get(operation: str, summary: str, answer: str, parameters: Iterable[str]) -
 
 def _parameter(name: str) -> JsonObject:
     description, schema = _PARAMETERS[name]
-    query_name = name.removesuffix("_day")
+    query_name = name.removesuffix("_day").removesuffix("_turns")
     return {"name": query_name, "in": "query", "description": description, "schema": schema}
 
 

@@ -3,15 +3,23 @@
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from omnia_core.names import EvalOutcome
 from omnia_core.sessions.escaping import escape_nul
-from omnia_history.filters import AggregateFilter, EvalFilter, Page, SessionFilter, UserFilter
+from omnia_history.filters import (
+    AggregateFilter,
+    EvalFilter,
+    Page,
+    SessionFilter,
+    TurnPage,
+    UserFilter,
+)
 
 Query: TypeAlias = tuple[str, list[Any]]
 
 ALL_NAMESPACES = "*"
+_BEFORE_ALL = -(2**31)
 
 
 class Dialect(Struct, frozen=True):
@@ -37,6 +45,14 @@ SELECT_SESSIONS = (
     " length AS messages, first_position AS messages_deleted, turns, tool_calls,"
     " provider_calls, provider_errors, input_tokens, output_tokens, cached_tokens, cost_usd"
     " FROM omnia.sessions"
+)
+_SESSION_SUMS = (
+    "SELECT count(*) AS sessions, "  # noqa: S608 - constants
+    + ", ".join(
+        f"CAST(coalesce(sum({name}), 0) AS bigint) AS {name}"
+        for name in ("turns", "input_tokens", "output_tokens", "cached_tokens")
+    )
+    + ", coalesce(sum(cost_usd), 0.0) AS cost_usd FROM omnia.sessions"
 )
 # By the last segment of the path: the table, the column that numbers its rows, and the columns
 # that are shown.
@@ -118,6 +134,12 @@ def sessions(namespace: str, criteria: SessionFilter, dialect: Dialect) -> Query
     return f"{SELECT_SESSIONS} WHERE {where} {order}", where.arguments
 
 
+def session_sums(namespace: str, criteria: SessionFilter, dialect: Dialect) -> Query:
+    """Sum up the sessions of a list, those of earlier and later pages included."""
+    where = session_conditions(namespace, structs.replace(criteria, after=None), dialect)
+    return f"{_SESSION_SUMS} WHERE {where}", where.arguments
+
+
 def users(namespace: str, criteria: UserFilter) -> Query:
     """List users by their last use: at most one more than the limit."""
     where = Where(namespace)
@@ -155,6 +177,35 @@ def records(kind: str, key: int, page: Page) -> Query:
     select = f"SELECT {number} AS number, {columns} FROM omnia.{table}"  # noqa: S608 - constants
     limit = f"ORDER BY {number} LIMIT {page.limit + 1}"
     return f"{select} WHERE session = $1 AND {number} > $2 {limit}", [key, page.after]
+
+
+# Turns are numbered from the end: what was said elsewhere before a session is in no trail, so that
+# its messages have numbers below 1. A message of the user begins a turn.
+_NUMBERED = """
+SELECT position, (SELECT turns FROM omnia.sessions WHERE key = $1)
+    + CASE WHEN role = 'user' THEN 1 ELSE 0 END
+    - sum(CASE WHEN role = 'user' THEN 1 ELSE 0 END) OVER (ORDER BY position DESC) AS turn
+FROM omnia.messages WHERE session = $1
+"""
+
+
+def turn_records(kind: str, key: int, page: TurnPage) -> Query:
+    """List the records of some turns of the session with this key in order."""
+    first = page.after or _BEFORE_ALL
+    if kind == "messages":
+        statement = (
+            "SELECT m.position AS number, m.created_at, m.record,"  # noqa: S608 - constants
+            f" CAST(numbered.turn AS integer) AS turn FROM ({_NUMBERED}) AS numbered"
+            " JOIN omnia.messages AS m ON m.session = $1 AND m.position = numbered.position"
+            " WHERE numbered.turn > $2 AND numbered.turn <= $3 ORDER BY m.position"
+        )
+    else:
+        table, number, columns = RECORDS[kind]
+        statement = (
+            f"SELECT {number} AS number, {columns} FROM omnia.{table}"  # noqa: S608 - constants
+            f" WHERE session = $1 AND turn > $2 AND turn <= $3 ORDER BY {number}"
+        )
+    return statement, [key, first, page.last]
 
 
 _GROUP_COLUMNS = {

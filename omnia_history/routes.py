@@ -17,7 +17,7 @@ from omnia_core.telemetry.program import program_registry
 from omnia_core.tokens.jwt import Unauthorized
 from omnia_history import answers, filters, openapi
 from omnia_history.access import Access
-from omnia_history.answers import RecordPage, Sessions, SessionView, Users
+from omnia_history.answers import RecordPage, Sessions, SessionSums, SessionView, Users
 from omnia_history.database import Database, Rows
 from omnia_history.filters import (
     PIECE_SIZE,
@@ -29,6 +29,7 @@ from omnia_history.filters import (
 )
 from omnia_history.records import VIEWS, record_view
 from omnia_history.refusals import STATUS, Failure, Refused
+from omnia_history.turns import TurnsPage, last_ended, turn_views
 
 _OPEN = frozenset({"/healthz", "/readyz", "/metrics"})
 """Paths that need no credential."""
@@ -74,6 +75,7 @@ class Routes:
         application.router.add_get("/api/v1/users", self._users)
         application.router.add_get("/api/v1/users/{id}/sessions", self._sessions_of_user)
         application.router.add_get("/api/v1/sessions/{id}", self._session)
+        application.router.add_get("/api/v1/sessions/{id}/turns", self._turns)
         for kind in VIEWS:
             application.router.add_get(
                 f"/api/v1/sessions/{{id}}/{kind}", self._records_handler(kind)
@@ -140,11 +142,24 @@ class Routes:
         if len(rows) > criteria.limit:
             last = SessionPosition(shown[-1]["begun_at"], shown[-1]["key"])
         next_cursor = filters.cursor(last) if last else None
-        return _answer(Sessions(list(map(answers.session_view, shown)), next_cursor))
+        sums = None
+        # A search covers a piece of the list only: what it would sum up is not known.
+        if criteria.sums and not criteria.text:
+            found = await self._database.session_sums(self._namespace, criteria)
+            sums = SessionSums(**found)
+        return _answer(Sessions(list(map(answers.session_view, shown)), next_cursor, sums))
 
     async def _session(self, request: web.Request) -> web.Response:
         view, _ = await self._find_session(request, filters.page(request.query))
         return _answer(view)
+
+    async def _turns(self, request: web.Request) -> web.Response:
+        page = filters.turn_page(request.query)
+        session, key = await self._find_session(request, page.session)
+        found = turn_views(await self._database.turn_records(key, page))
+        last = filters.cursor(last_ended(found, page.after))
+        following = filters.cursor(page.last) if session.turns > page.last else None
+        return _answer(TurnsPage(found, following, last))
 
     def _records_handler(self, kind: str) -> Handler:
         async def handler(request: web.Request) -> web.Response:

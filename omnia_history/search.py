@@ -1,4 +1,4 @@
-"""Builds the queries that search sessions by the text of their messages, without I/O.
+"""Builds the queries that search sessions by their names and messages, without I/O.
 
 Messages have no search index. A request therefore searches one piece of the list of sessions,
 newest first, and its answer has a cursor to the next piece even if no session matched. Each
@@ -33,7 +33,8 @@ def sessions(
     """List the matches of a piece that ends at `last`: at most one more than the limit."""
     where = session_conditions(namespace, criteria, dialect)
     where.add("(begun_at, key) >= ({}, {})", last.begun_at, last.key)
-    condition, values = dialect.has_match(criteria.text)
-    where.add(condition, *values)
+    said, patterns = dialect.has_match(criteria.text)
+    named, pattern = dialect.has_name(criteria.text)
+    where.add(f"({named} OR {said})", *pattern, *patterns)
     order = f"ORDER BY begun_at DESC, key DESC LIMIT {criteria.limit + 1}"
     return f"{SELECT_SESSIONS} WHERE {where} {order}", where.arguments

@@ -12,6 +12,7 @@ from omnia_history.filters import (
     PieceSize,
     SessionFilter,
     SessionPosition,
+    TurnPage,
     UserFilter,
 )
 from omnia_history.queries import Dialect, Query
@@ -49,6 +50,9 @@ class SqlDatabase(Database):
         rows = await self.fetch(search.sessions(namespace, criteria, last, self.dialect))
         return rows, last if end[0]["more"] else None
 
+    async def session_sums(self, namespace: str, criteria: SessionFilter) -> Row:
+        return (await self.fetch(queries.session_sums(namespace, criteria, self.dialect)))[0]
+
     async def users(self, namespace: str, criteria: UserFilter) -> Rows:
         return await self.fetch(queries.users(namespace, criteria))
 
@@ -58,6 +62,12 @@ class SqlDatabase(Database):
 
     async def records(self, kind: str, key: Any, page: Page) -> Rows:
         return await self.fetch(queries.records(kind, key, page))
+
+    async def turn_records(self, key: Any, page: TurnPage) -> Mapping[str, Rows]:
+        return {
+            kind: await self.fetch(queries.turn_records(kind, key, page))
+            for kind in queries.RECORDS
+        }
 
     async def calls(self, namespace: str, criteria: AggregateFilter) -> Rows:
         return await self.fetch(queries.calls(namespace, criteria, self.dialect))

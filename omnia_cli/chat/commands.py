@@ -14,7 +14,6 @@ import orjson
 from rich.console import Console
 from rich.text import Text
 
-from omnia_cli.cancel import CancelFailed, cancel_turn
 from omnia_cli.chat.attachment import CannotAttach, attachment
 from omnia_cli.chat.conversation import Conversation
 from omnia_cli.chat.editor import EditFailed, edited
@@ -27,6 +26,7 @@ from omnia_cli.chat.turn import TOOL, Turn, arguments_line, dollars, facts
 from omnia_cli.chat.variables import variables_of
 from omnia_cli.control_characters import visible
 from omnia_cli.counted import counted
+from omnia_cli.session_requests import SessionRefused, cancel_turn, name_session
 from omnia_core.jsonvalue import JsonObject
 
 LISTED = 10
@@ -255,10 +255,22 @@ class Commands:
         try:
             session = self.conversation.session_id
             cancel_turn(self.conversation.url, session, self.conversation.token)
-        except CancelFailed as error:
+        except SessionRefused as error:
             self._say(str(error))
         else:
             self._say("the running turn of this conversation ends")
+
+    def name(self, argument: str) -> None:
+        if not argument:
+            self._say("/name TEXT gives this conversation a name")
+            return
+        talk = self.conversation
+        try:
+            name = name_session(talk.url, talk.session_id, talk.token, argument)
+        except SessionRefused as error:
+            self._say(str(error))
+        else:
+            self._say(f"this conversation is called {visible(name)}")
 
     def copy(self, _: str) -> None:
         answered = [turn for turn in self._turns if turn.pieces]
@@ -325,6 +337,7 @@ COMMANDS: dict[str, Command] = {
     "/new": Command("", "begin a new conversation", Commands.new),
     "/sessions": Command("", "list the conversations with this agent", Commands.list),
     "/resume": Command("[N|ID]", "go on with one of them; without N the newest", Commands.resume),
+    "/name": Command("TEXT", "give this conversation a name", Commands.name),
     "/info": Command("", "session, address, cost", Commands.info),
     "/tools": Command("", "the tools that were called here", Commands.tools),
     "/steps": Command("", "where the time of the last turn went", Commands.steps),

@@ -15,7 +15,7 @@ from omnia_cli.evaluation.cassettes import TOOLS
 from omnia_cli.evaluation.dataset import Dataset
 from omnia_cli.evaluation.results import CaseAnswer
 from omnia_cli.local.conversations import Conversations
-from omnia_cli.local.report import Reporter, Serving
+from omnia_cli.local.report import Reporter, Serving, VersionChange
 from omnia_cli.local.runner import Runner
 from omnia_cli.manifests import Document
 from omnia_cli.reaper import Reaper
@@ -77,7 +77,10 @@ class StderrReporter:
     def serving(self, agents: list[Serving], sessions: Path | None) -> None:
         """Nothing is served."""
 
-    def reloaded(self, name: str) -> None:
+    def reloaded(self, name: str, versions: VersionChange | None = None) -> None:
+        """Nothing is reloaded."""
+
+    def removed(self, name: str) -> None:
         """Nothing is reloaded."""
 
     def failed(self, name: str, reason: str) -> None:

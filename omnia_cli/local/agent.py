@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from omnia_cli.local.objects import Addresses, CannotRun, Objects, environment
+from omnia_cli.local.desired import AgentSummary
+from omnia_cli.local.objects import Addresses, CannotRun, Key, Objects, environment
 from omnia_cli.local.ports import LOOPBACK, Ports
 from omnia_cli.local.process import ProcessSpec
 from omnia_cli.local.report import AgentState, Serving
@@ -40,6 +41,16 @@ class AgentPorts:
     def all(self) -> tuple[int, ...]:
         """Every port."""
         return self.client, self.facade_health, self.grpc, self.runtime_health, self.evals_health
+
+
+@dataclass(frozen=True)
+class KnownAgent:
+    """An agent of the manifests; `state` is None where it does not run, and `port` then 0."""
+
+    key: Key
+    summary: AgentSummary
+    state: AgentState | None
+    port: int
 
 
 @dataclass(frozen=True)

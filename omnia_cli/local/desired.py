@@ -6,10 +6,10 @@ from typing import TypeVar
 
 from omnia_cli.local.canaries import Canaries
 from omnia_cli.local.deployment import workloads
-from omnia_cli.local.objects import Key, Objects, collect
+from omnia_cli.local.objects import CannotRun, Key, Objects, collect
 from omnia_cli.manifests import Document
 from omnia_core.env import SessionType
-from omnia_core.names import Kind
+from omnia_core.names import Kind, Mode
 from omnia_operator.api import (
     AgentRuntime,
     AnyResource,
@@ -39,10 +39,39 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
+class AgentSummary:
+    """What is known of an agent, also where it cannot run.
+
+    Attributes:
+        model: of its first provider.
+        version: of its PromptPack, for new conversations.
+    """
+
+    mode: Mode
+    description: str = ""
+    model: str = ""
+    version: str = ""
+
+    @classmethod
+    def of(cls, agent: AgentRuntime, resolved: Resolved | None) -> "AgentSummary":
+        """Return the summary of an agent; `resolved` is None where something prevents it."""
+        spec = agent.spec
+        first = resolved.providers[0].settings if resolved and resolved.providers else None
+        pack = resolved.pack if resolved else None
+        return cls(
+            mode=spec.mode,
+            description=spec.description or "",
+            model=(first.model or str(first.type)) if first else "",
+            version=pack.stable.version if pack else "",
+        )
+
+
+@dataclass(frozen=True)
 class Desired:
     """The plan of each agent, or the problems that prevent it.
 
     Attributes:
+        summaries: of every agent.
         canaries: the steps that the canaries of PromptPacks have reached.
         warnings: what an agent cannot use of what it asks for.
     """
@@ -52,6 +81,23 @@ class Desired:
     problems: Mapping[Key, tuple[Problem, ...]] = field(default_factory=dict)
     canaries: Canaries = field(default_factory=Canaries)
     warnings: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
+    summaries: Mapping[Key, AgentSummary] = field(default_factory=dict)
+
+    def only(self, name: str) -> tuple[Key, AgentPlan]:
+        """Return the plan of an agent, or of the only one for "".
+
+        Raises:
+            CannotRun: it is not among the manifests, or something prevents it.
+        """
+        for key, problems in self.problems.items():
+            if name in ("", key[1]):
+                raise CannotRun("; ".join(problem.message for problem in problems))
+        found = [(key, plan) for key, plan in self.plans.items() if name in ("", key[1])]
+        if len(found) == 1:
+            return found[0]
+        there = ", ".join(key[1] for key in self.plans) or "none"
+        asked = f'there is no agent "{name}"' if name else "name one of the agents with --agent"
+        raise CannotRun(f"{asked}; the manifests have: {there}")
 
 
 def desired(
@@ -96,14 +142,17 @@ def desired(
     plans: dict[Key, AgentPlan] = {}
     problems: dict[Key, tuple[Problem, ...]] = {}
     warnings: dict[Key, tuple[str, ...]] = {}
+    summaries: dict[Key, AgentSummary] = {}
     for key, agent in agents.items():
         outcome = resolve(agent, found)
         if isinstance(outcome, Resolved):
             plans[key] = plan(_with_origins(outcome, given), settings)
             warnings[key] = tuple(tools_without_handler(outcome))
+            summaries[key] = AgentSummary.of(agent, outcome)
         else:
             problems[key] = tuple(_for_this_machine(problem, wanted) for problem in outcome)
-    return Desired(objects, plans, problems, Canaries.of(found), warnings)
+            summaries[key] = AgentSummary.of(agent, None)
+    return Desired(objects, plans, problems, Canaries.of(found), warnings, summaries)
 
 
 def _on_one_machine(agent: AgentRuntime) -> AgentRuntime:

@@ -1,9 +1,10 @@
-"""The history of agents with sessions in a database server: a process for each of those."""
+"""The histories: a process for each database server with sessions, and one for their file."""
 
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TypeAlias
 
 from omnia_cli.local.agent import LocalAgent
@@ -42,25 +43,39 @@ class Histories:
         self._ports = ports
         self._inherited = inherited
         self._running: dict[_Key, _Running] = {}
+        self._files: set[_Key] = set()
 
     def named(self, agent: LocalAgent) -> LocalAgent:
         """Return the agent with the address of its history, if it can have one."""
         key = _database(agent)
         if key is None:
             return agent
+        return replace(agent, history=self._of(key).url)
+
+    async def of_file(self, sessions: Path) -> str:
+        """Return the URL of the history of a file of sessions; the first call starts it."""
+        key = ("*", f"sqlite://{sessions}")
+        self._files.add(key)
+        running = self._of(key)
+        await self._start(key)
+        return running.url
+
+    def _of(self, key: _Key) -> _Running:
         if key not in self._running:
             port = self._ports.from_(HISTORY_PORT)
             group = Group(
                 "history", self._reporter, self._reporter.failed, self._ready(port), self._reaper
             )
             self._running[key] = _Running(port, group)
-        return replace(agent, history=self._running[key].url)
+        return self._running[key]
 
     async def start(self, agent: LocalAgent) -> None:
         """Start the history of the agent's database, unless it runs."""
         key = _database(agent)
-        if key is None:
-            return
+        if key is not None:
+            await self._start(key)
+
+    async def _start(self, key: _Key) -> None:
         running = self._running[key]
         try:
             # Several agents may have one history.
@@ -71,15 +86,17 @@ class Histories:
 
     async def keep(self, agents: Iterable[LocalAgent]) -> None:
         """End the histories that no agent uses any more."""
-        used = {_database(agent) for agent in agents}
+        await self._keep({_database(agent) for agent in agents} | self._files)
+
+    async def stop(self) -> None:
+        """End every process."""
+        await self._keep(set())
+
+    async def _keep(self, used: set[_Key | None]) -> None:
         for key in [key for key in self._running if key not in used]:
             running = self._running.pop(key)
             await running.group.stop()
             self._ports.release(running.port)
-
-    async def stop(self) -> None:
-        """End every process."""
-        await self.keep(())
 
     def _ready(self, port: int) -> Callable[[Group], Awaitable[None]]:
         async def ready(group: Group) -> None:

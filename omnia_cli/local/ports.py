@@ -36,6 +36,10 @@ class Ports:
         self._taken.add(port)
         return port
 
+    def reserve(self, port: int) -> None:
+        """Never hand out a port, which is in use here already."""
+        self._taken.add(port)
+
     def is_taken(self, port: int) -> bool:
         """Whether the port was handed out here."""
         return port in self._taken

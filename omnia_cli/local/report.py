@@ -1,7 +1,7 @@
 """The output of `omnia up`: a table for people, one JSON object a line for programs."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -13,6 +13,7 @@ from rich.markup import escape
 
 from omnia_cli.control_characters import visible
 from omnia_cli.program import program
+from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import Door, Mode
 
 
@@ -27,7 +28,8 @@ class AgentState(StrEnum):
 class Serving:
     """A running agent or function; `console` is the URL of its page, `history` the URL of the
     history of its sessions ("" without one), `sessions` their file ("" without one), `log` the file
-    with the lines that its programs printed, `doors` the URLs of the protocols besides WebSocket.
+    with the lines that its programs printed, `doors` the URLs of the protocols besides WebSocket,
+    `hub` the URL of the page of all agents ("" without one).
     """
 
     namespace: str
@@ -42,6 +44,12 @@ class Serving:
     log: str = ""
     doors: Mapping[str, str] = field(default_factory=dict)
     state: AgentState = AgentState.READY
+    hub: str = ""
+
+    @property
+    def page(self) -> str:
+        """The URL of its place in the page of all agents, else of its own page."""
+        return f"{self.hub}#/a/{self.namespace}/{self.name}" if self.hub else self.console
 
     @property
     def how(self) -> str:
@@ -67,6 +75,14 @@ _LINES: Mapping[str, str] = {
 }
 
 
+@dataclass(frozen=True)
+class VersionChange:
+    """The versions of an agent's PromptPack for new conversations; "" where there is none."""
+
+    before: str
+    after: str
+
+
 class Reporter(Protocol):
     """Receives the events of `omnia up`."""
 
@@ -76,8 +92,11 @@ class Reporter(Protocol):
     def serving(self, agents: list[Serving], sessions: Path | None) -> None:
         """Every agent that can run is running; `sessions` is the file of their conversations."""
 
-    def reloaded(self, name: str) -> None:
-        """A change of its manifests is in use."""
+    def reloaded(self, name: str, versions: VersionChange | None = None) -> None:
+        """A change of its manifests is in use; `versions` if it has another prompt now."""
+
+    def removed(self, name: str) -> None:
+        """An agent is not among the manifests any more, and has ended."""
 
     def failed(self, name: str, reason: str) -> None:
         """An agent or server does not run, or its change is not in use."""
@@ -92,12 +111,15 @@ class Reporter(Protocol):
         """A process printed a line."""
 
 
-class JsonReporter:
-    """One JSON object a line on standard output; notes and lines on standard error."""
+class EventReporter:
+    """One JSON object for each event."""
+
+    def __init__(self, emit: Callable[[JsonObject], None]) -> None:
+        self._emit = emit
 
     def ready(self, agent: Serving) -> None:
-        self._print(
-            event="ready",
+        self._event(
+            "ready",
             kind="AgentRuntime",
             namespace=agent.namespace,
             name=agent.name,
@@ -110,21 +132,38 @@ class JsonReporter:
             doors=dict(agent.doors),
         )
 
-    def serving(
-        self,
-        agents: list[Serving],  # noqa: ARG002 - each had its own event
-        sessions: Path | None,
-    ) -> None:
-        self._print(event="serving", sessions=str(sessions or ""))
+    def serving(self, agents: list[Serving], sessions: Path | None) -> None:
+        hub = next((agent.hub for agent in agents), "")
+        self._event("serving", sessions=str(sessions or ""), hub=hub)
 
-    def reloaded(self, name: str) -> None:
-        self._print(event="reloaded", name=name)
+    def reloaded(self, name: str, versions: VersionChange | None = None) -> None:
+        change = {"from": versions.before, "to": versions.after} if versions else {}
+        self._event("reloaded", name=name, **change)
+
+    def removed(self, name: str) -> None:
+        self._event("removed", name=name)
 
     def failed(self, name: str, reason: str) -> None:
-        self._print(event="failed", name=name, reason=reason)
+        self._event("failed", name=name, reason=reason)
 
     def repaired(self, name: str) -> None:
-        self._print(event="repaired", name=name)
+        self._event("repaired", name=name)
+
+    def note(self, name: str, text: str) -> None:
+        self._event("note", name=name, text=text)
+
+    def line(self, title: str, text: str) -> None:
+        """Lines of programs are no events."""
+
+    def _event(self, event: str, **fields: object) -> None:
+        self._emit({"event": event, **fields})
+
+
+class JsonReporter(EventReporter):
+    """One JSON object a line on standard output; notes and lines on standard error."""
+
+    def __init__(self) -> None:
+        super().__init__(_print)
 
     def note(self, name: str, text: str) -> None:
         self.line(name, text)
@@ -132,9 +171,49 @@ class JsonReporter:
     def line(self, title: str, text: str) -> None:
         print(f"[{title}] {text}", file=sys.stderr, flush=True)
 
-    def _print(self, **event: object) -> None:
-        sys.stdout.write(orjson.dumps(event).decode() + "\n")
-        sys.stdout.flush()
+
+def _print(event: JsonObject) -> None:
+    sys.stdout.write(orjson.dumps(event).decode() + "\n")
+    sys.stdout.flush()
+
+
+class Reporters:
+    """Passes each event on to several reporters, in their order."""
+
+    def __init__(self, *reporters: Reporter) -> None:
+        self._reporters = reporters
+
+    def ready(self, agent: Serving) -> None:
+        for reporter in self._reporters:
+            reporter.ready(agent)
+
+    def serving(self, agents: list[Serving], sessions: Path | None) -> None:
+        for reporter in self._reporters:
+            reporter.serving(agents, sessions)
+
+    def reloaded(self, name: str, versions: VersionChange | None = None) -> None:
+        for reporter in self._reporters:
+            reporter.reloaded(name, versions)
+
+    def removed(self, name: str) -> None:
+        for reporter in self._reporters:
+            reporter.removed(name)
+
+    def failed(self, name: str, reason: str) -> None:
+        for reporter in self._reporters:
+            reporter.failed(name, reason)
+
+    def repaired(self, name: str) -> None:
+        for reporter in self._reporters:
+            reporter.repaired(name)
+
+    def note(self, name: str, text: str) -> None:
+        for reporter in self._reporters:
+            reporter.note(name, text)
+
+    def line(self, title: str, text: str) -> None:
+        for reporter in self._reporters:
+            reporter.line(title, text)
 
 
 class PersonReporter:
@@ -148,10 +227,8 @@ class PersonReporter:
         self._console.print(f"[green]ready[/]  {escape(agent.name)}  {escape(agent.url)}")
 
     def serving(self, agents: list[Serving], sessions: Path | None) -> None:
-        rows = [("NAME", "MODE", "URL", "TRY", "CONSOLE")]
-        rows += [
-            (agent.name, str(agent.mode), agent.url, agent.how, agent.console) for agent in agents
-        ]
+        rows = [("NAME", "MODE", "URL", "TRY")]
+        rows += [(agent.name, str(agent.mode), agent.url, agent.how) for agent in agents]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         self._console.print()
         # Not a table of rich, which shortens the cells in a narrow terminal: users copy them.
@@ -162,23 +239,25 @@ class PersonReporter:
         else:
             for agent in agents:
                 self._console.print(f"[bold]{escape(agent.name)}[/]  {agent.mode}")
-                for what, value in (
-                    ("try", agent.how),
-                    ("url", agent.url),
-                    ("console", agent.console),
-                ):
+                for what, value in (("try", agent.how), ("url", agent.url)):
                     self._console.print(escape(f"  {what:<8}{value}"))
         for agent in agents:
             for door, line in agent.copied.items():
                 self._console.print(escape(f"{agent.name}  {door:<7} {line}"))
         if any(agent.doors for agent in agents):
             self._console.print()
+        if hub := next((agent.hub for agent in agents), ""):
+            self._console.print(f"The console is at {escape(hub)}")
         if sessions:
             self._console.print(f"Conversations are kept in {escape(str(sessions))}.")
         self._console.print("Reloads when a manifest is saved. Ctrl-C stops everything.")
 
-    def reloaded(self, name: str) -> None:
-        self._console.print(f"[green]reloaded[/]  {escape(name)}")
+    def reloaded(self, name: str, versions: VersionChange | None = None) -> None:
+        change = f"  prompt {versions.before} → {versions.after}" if versions else ""
+        self._console.print(f"[green]reloaded[/]  {escape(name + change)}")
+
+    def removed(self, name: str) -> None:
+        self._console.print(f"[green]removed[/]  {escape(name)}")
 
     def failed(self, name: str, reason: str) -> None:
         self._console.print(f"[red]failed[/]  {escape(name)}  {escape(reason)}")

@@ -1,15 +1,22 @@
 """`omnia up`: start the agents and servers of the manifests, apply changes, stop everything."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from omnia_cli.local.agent import AgentPorts, LocalAgent, Machine, localise, rollout_note
+from omnia_cli.local.agent import (
+    AgentPorts,
+    KnownAgent,
+    LocalAgent,
+    Machine,
+    localise,
+    rollout_note,
+)
 from omnia_cli.local.canaries import Steps
 from omnia_cli.local.conversations import Conversations
 from omnia_cli.local.deployment import Workload, choose_ports, processes, workloads
-from omnia_cli.local.desired import Desired, desired
+from omnia_cli.local.desired import AgentSummary, Desired, desired
 from omnia_cli.local.group import Group
 from omnia_cli.local.history import Histories
 from omnia_cli.local.model_servers import silent_servers
@@ -17,7 +24,7 @@ from omnia_cli.local.objects import Addresses, CannotRun, Key
 from omnia_cli.local.ports import PortOccupied, Ports
 from omnia_cli.local.process import ProcessSpec, inherited, write_files
 from omnia_cli.local.readiness import wait_listening, wait_ready
-from omnia_cli.local.report import Reporter, Serving
+from omnia_cli.local.report import AgentState, Reporter, Serving, VersionChange
 from omnia_cli.manifests import Document
 from omnia_cli.reaper import Reaper
 from omnia_cli.retention import remarks
@@ -37,24 +44,12 @@ def _place(document: Document) -> str:
     return f"{document.file}:{document.line(command if command in document.lines else ())}"
 
 
-def _only(wanted: Desired, name: str) -> tuple[Key, AgentPlan]:
-    """Return the plan of an agent, or of the only one for ""."""
-    for key, problems in wanted.problems.items():
-        if name in ("", key[1]):
-            raise CannotRun("; ".join(problem.message for problem in problems))
-    found = [(key, plan) for key, plan in wanted.plans.items() if name in ("", key[1])]
-    if len(found) == 1:
-        return found[0]
-    there = ", ".join(key[1] for key in wanted.plans) or "none"
-    asked = f'there is no agent "{name}"' if name else "name one of the agents with --agent"
-    raise CannotRun(f"{asked}; the manifests have: {there}")
-
-
 @dataclass
 class _Running:
     group: Group
     agent: LocalAgent | None = None
     runtime_pid: int = 0
+    version: str = ""
 
 
 @dataclass
@@ -71,6 +66,8 @@ class Runner:
         describe: says of a problem of an agent where it is among the documents.
         conversations: where agents that name no server keep their sessions.
         steps: the times at which canaries advance, without a change of the manifests.
+        ports: hands out the ports of everything that runs here.
+        hub: the URL of the page of all agents; "" without one.
     """
 
     root: Path
@@ -86,7 +83,8 @@ class Runner:
         lambda _agent, problem, _documents: problem.message
     )
     steps: Steps = field(default_factory=Steps)
-    _ports: Ports = field(default_factory=Ports)
+    ports: Ports = field(default_factory=Ports)
+    hub: str = ""
     _agent_ports: dict[Key, AgentPorts] = field(default_factory=dict)
     _workload_ports: dict[Key, dict[int, int]] = field(default_factory=dict)
     _agents: dict[Key, _Running] = field(default_factory=dict)
@@ -95,12 +93,11 @@ class Runner:
     _noted: set[str] = field(default_factory=set)
     _broken: set[str] = field(default_factory=set)
     _places: Mapping[str, str] = field(default_factory=dict)
+    _summaries: Mapping[Key, AgentSummary] = field(default_factory=dict)
     _histories: Histories = field(init=False)
 
     def __post_init__(self) -> None:
-        self._histories = Histories(
-            self.reporter, self._ports, inherited(self.environ), self.reaper
-        )
+        self._histories = Histories(self.reporter, self.ports, inherited(self.environ), self.reaper)
 
     async def apply(self, documents: list[Document], *, first: bool) -> bool:
         """Start, change and end processes as the manifests say; return whether any agent runs.
@@ -121,6 +118,9 @@ class Runner:
         servers = workloads(documents)
         self._address(servers, wanted, machine.addresses)
         await self._remove(wanted, {server.key for server in servers})
+        before, self._summaries = self._summaries, wanted.summaries
+        for _, name in before.keys() - wanted.summaries.keys():
+            self.reporter.removed(name)
         self._starting = {
             key: LocalAgent(plan, self._agent_ports[key], ()).starting
             for key, plan in wanted.plans.items()
@@ -183,9 +183,9 @@ class Runner:
         """
         wanted = desired(documents, self.environ, Settings(allow_unauthenticated=True))
         machine = Machine(self.root, wanted.objects, Addresses(), inherited(self.environ))
-        key, plan = _only(wanted, name)
+        key, plan = wanted.only(name)
         for other in wanted.plans:
-            self._agent_ports[other] = AgentPorts.choose(self._ports.any(), self._ports)
+            self._agent_ports[other] = AgentPorts.choose(self.ports.any(), self.ports)
         found = workloads(documents)
         self._address(found, wanted, machine.addresses)
         if servers:
@@ -202,11 +202,31 @@ class Runner:
     def serving(self) -> list[Serving]:
         """List the agents that run."""
         sessions = str(self.conversations.used or "")
-        return [
-            replace(running.agent.serving(running.group.pids), sessions=sessions, log=self.log)
+        found = [
+            running.agent.serving(running.group.pids)
             for key, running in self._agents.items()
             if key not in self._starting and running.agent and running.group.running
         ]
+        return [replace(each, sessions=sessions, log=self.log, hub=self.hub) for each in found]
+
+    def known(self) -> Iterator[KnownAgent]:
+        """Yield every agent of the manifests."""
+        for key, summary in self._summaries.items():
+            running = self._agents.get(key)
+            state: AgentState | None = None
+            if key in self._starting:
+                state = AgentState.STARTING
+            elif running and running.agent and running.group.running:
+                state = AgentState.READY
+            port = self._agent_ports[key].client if state else 0
+            yield KnownAgent(key, summary, state, port)
+
+    async def history(self) -> str:
+        """Return the URL of a history of the conversations here, "" if they are kept nowhere."""
+        agents = [running.agent for running in self._agents.values() if running.agent]
+        if sessions := self.conversations.used:
+            return await self._histories.of_file(sessions)
+        return next((agent.history for agent in agents if agent.history), "")
 
     async def stop(self) -> None:
         """End every process."""
@@ -227,14 +247,14 @@ class Runner:
             if key not in self._agent_ports:
                 try:
                     client = self._client_port(plan)
-                    self._agent_ports[key] = AgentPorts.choose(client, self._ports)
+                    self._agent_ports[key] = AgentPorts.choose(client, self.ports)
                 except PortOccupied as error:
                     self._failed(plan.name, str(error))
                     continue
             addresses.add(key, plan.port, self._agent_ports[key].client)
         for server in servers:
             if server.key not in self._workload_ports:
-                self._workload_ports[server.key] = choose_ports(server, self._ports)
+                self._workload_ports[server.key] = choose_ports(server, self.ports)
             for key, port, local in server.addresses(self._workload_ports[server.key]):
                 addresses.add(key, port, local)
 
@@ -246,9 +266,9 @@ class Runner:
         """
         wanted = self.port or plan.port
         if self.port and not self._agent_ports:
-            return self._ports.exactly(wanted, self.occupant)
-        own = self._ports.is_taken(wanted)
-        port = self._ports.from_(wanted)
+            return self.ports.exactly(wanted, self.occupant)
+        own = self.ports.is_taken(wanted)
+        port = self.ports.from_(wanted)
         if port != wanted and not own:
             text = f"port {wanted} is occupied by {self.occupant(wanted)}: serves on port {port}"
             place = self._places.get(plan.name, "the manifest")
@@ -261,10 +281,10 @@ class Runner:
         kept = {*wanted.plans, *wanted.problems}
         for key in [key for key in self._agents if key not in kept]:
             await self._agents.pop(key).group.stop()
-            self._ports.release(*self._agent_ports.pop(key).all)
+            self.ports.release(*self._agent_ports.pop(key).all)
         for key in [key for key in self._workloads if key not in servers]:
             await self._workloads.pop(key).group.stop()
-            self._ports.release(*self._workload_ports.pop(key).values())
+            self.ports.release(*self._workload_ports.pop(key).values())
 
     async def _apply_workload(self, server: Workload, machine: Machine, first: bool) -> None:
         namespace, name = server.key
@@ -319,7 +339,10 @@ class Runner:
         group = Group(plan.name, self.reporter, self._failed, ready, self.reaper)
         running = self._agents.setdefault(key, _Running(group))
         running.agent = agent
-        changing = self._change(running.group, agent.processes, first)
+        version = self._summaries[key].version
+        versions = VersionChange(running.version, version) if running.version != version else None
+        running.version = version
+        changing = self._change(running.group, agent.processes, first, versions)
         await asyncio.gather(changing, self._histories.start(agent))
 
     def _note_lost_conversations(self, running: _Running, agent: LocalAgent) -> None:
@@ -336,14 +359,20 @@ class Runner:
                 "without --ephemeral they are kept",
             )
 
-    async def _change(self, group: Group, specs: Sequence[ProcessSpec], first: bool) -> None:
+    async def _change(
+        self,
+        group: Group,
+        specs: Sequence[ProcessSpec],
+        first: bool,
+        versions: VersionChange | None = None,
+    ) -> None:
         try:
             changed = await group.apply(specs)
         except OSError as error:
             self._failed(group.name, f"cannot be started: {error}")
             return
         if changed and not first:
-            self.reporter.reloaded(group.name)
+            self.reporter.reloaded(group.name, versions)
 
     def _note_others(self, documents: list[Document]) -> None:
         for finding in remarks(documents):

@@ -1,8 +1,11 @@
 """A document that is built once and sent as it is, compressed to who accepts that."""
 
 from collections.abc import Mapping
+from http import HTTPStatus
 
 from msgspec import Struct
+
+from omnia_core.http.head import RequestHead
 
 
 class StaticContent(Struct, frozen=True):
@@ -26,6 +29,17 @@ class StaticContent(Struct, frozen=True):
             return headers, self.body
         headers["Content-Encoding"] = "gzip"
         return headers, self.compressed
+
+    def response(self, head: RequestHead) -> bytes:
+        """Return a whole HTTP response to a GET or HEAD, after which the connection closes."""
+        headers, body = self.content(head.headers.get("accept-encoding", ""))
+        lines = [
+            f"HTTP/1.1 200 {HTTPStatus.OK.phrase}",
+            *(f"{name}: {value}" for name, value in headers.items()),
+            f"Content-Length: {len(body)}",
+            "Connection: close",
+        ]
+        return "\r\n".join(lines).encode() + b"\r\n\r\n" + (b"" if head.method == "HEAD" else body)
 
 
 def accepts_gzip(accept_encoding: str) -> bool:

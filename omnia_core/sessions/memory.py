@@ -4,7 +4,7 @@ import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from msgspec import structs
 
@@ -13,6 +13,7 @@ from omnia_core.sessions.daily import COSTS_KEPT
 from omnia_core.sessions.evaluations import MOST_RESULTS, EvalResult, in_order
 from omnia_core.sessions.feed import is_answered
 from omnia_core.sessions.memory_feed import MemoryFeed
+from omnia_core.sessions.own import ListedSession, ListPlace, OwnSessions
 from omnia_core.sessions.recorded import RecordedSession
 from omnia_core.sessions.records import DeletedMessages, Message, Session
 from omnia_core.sessions.retention import (
@@ -30,12 +31,14 @@ from omnia_core.units import Duration
 class _Entry:
     session: Session
     expires_at: float
+    begun_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    active_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     trial_first: int = 0
     """The position of the first message that a dry-run policy would have kept."""
     results: dict[str, EvalResult] = field(default_factory=dict)
 
 
-class MemorySessionStore(SessionStore):
+class MemorySessionStore(SessionStore, OwnSessions):
     """Keeps sessions ordered by their last use, so that expiring them is cheap."""
 
     def __init__(
@@ -60,6 +63,10 @@ class MemorySessionStore(SessionStore):
     @property
     def feed(self) -> MemoryFeed | None:
         return self._feed
+
+    @property
+    def own(self) -> OwnSessions:
+        return self
 
     async def load(self, session_id: str) -> Session | None:
         entry = self._touch(session_id)
@@ -86,6 +93,7 @@ class MemorySessionStore(SessionStore):
         # The first append is one turn, even if a function called its model twice: it stays whole.
         entry.session = self._trimmed(entry, grown) if expected_length else grown
         entry.expires_at = self._clock() + self._ttl
+        entry.active_at = datetime.now(UTC)
         self._entries[session_id] = entry
         if audit:
             await self.add_costs(audit.provider_calls)
@@ -112,10 +120,44 @@ class MemorySessionStore(SessionStore):
             await self.add_costs(audit.provider_calls)
         self._end_expired()
         entry = self._entries.get(session_id)
-        if entry is None or entry.session.name != expected_name:
+        if entry is None or entry.session.name != expected_name or entry.session.name_given:
             return False
         entry.session = structs.replace(entry.session, name=name)
         return True
+
+    async def give_name(self, session_id: str, name: str) -> bool:
+        self._end_expired()
+        entry = self._entries.get(session_id)
+        if entry is None:
+            return False
+        entry.session = structs.replace(entry.session, name=name, name_given=True)
+        return True
+
+    async def end(self, session_id: str) -> bool:
+        self._end_expired()
+        return self._entries.pop(session_id, None) is not None
+
+    async def of_user(self, user_id: str, limit: int, after: ListPlace) -> list[ListedSession]:
+        now, today = self._end_expired(), datetime.now(UTC)
+        place = (after.begun_at, after.session_id)
+        own = [
+            entry
+            for entry in self._entries.values()
+            if entry.session.user_id == user_id and (entry.begun_at, entry.session.id) < place
+        ]
+        own.sort(key=lambda entry: (entry.begun_at, entry.session.id), reverse=True)
+        return [
+            ListedSession(
+                id=entry.session.id,
+                name=entry.session.name,
+                begun_at=entry.begun_at,
+                active_at=entry.active_at,
+                ends_at=today + timedelta(seconds=entry.expires_at - now),
+                turns=entry.session.turns,
+                status="active" if entry.session.answering else "completed",
+            )
+            for entry in own[:limit]
+        ]
 
     async def add_eval_results(
         self,

@@ -78,6 +78,7 @@ class Session(Struct, frozen=True):
             or its runtime died; then the next append may begin with these messages.
         deleted: the deleted messages before `messages`; None when nothing is deleted.
         name: what the session is about, for people; one line, "" while it has none.
+        name_given: whether a person chose the name.
     """
 
     id: str
@@ -85,6 +86,7 @@ class Session(Struct, frozen=True):
     interrupted: tuple[Message, ...] = field(default=())
     deleted: DeletedMessages | None = None
     name: str = ""
+    name_given: bool = False
 
     @property
     def first(self) -> int:

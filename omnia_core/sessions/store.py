@@ -10,6 +10,7 @@ from omnia_core.errors import Code, OmniaError
 from omnia_core.sessions.audit import AuditTrail, ProviderCall
 from omnia_core.sessions.evaluations import EvalResult
 from omnia_core.sessions.feed import SessionFeed
+from omnia_core.sessions.own import OwnSessions
 from omnia_core.sessions.recorded import RecordedSession
 from omnia_core.sessions.records import Message, Session
 from omnia_core.sessions.retention import EffectsCallback, Retention, ignore_effects
@@ -93,6 +94,10 @@ class SessionStore(Protocol):
         """The feed of evaluations; None where sessions are not evaluated."""
         return None
 
+    @property
+    def own(self) -> OwnSessions:
+        """What users may do with sessions of their own."""
+
     def start(self) -> None:
         """Start the background work that a retention policy requires."""
         return
@@ -141,8 +146,8 @@ class SessionStore(Protocol):
     ) -> bool:
         """Name a session, and store the audit records of the naming; return whether it was named.
 
-        A session that has another name than `expected_name` by now keeps it. A name is not a
-        message: neither the length nor the time to live changes.
+        A session that has another name than `expected_name` by now keeps it, and so does one that
+        a person named. A name is not a message: neither the length nor the time to live changes.
         """
 
     async def add_eval_results(

@@ -1,6 +1,6 @@
 """`GET /api/agent`: what a page or a client has to know of the agent before the first message."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import ClassVar
 
 from msgspec import Struct
@@ -8,12 +8,22 @@ from msgspec import Struct
 from omnia_core.env.facade import FacadeEnv
 from omnia_core.http.head import RequestHead
 from omnia_core.jsonvalue import JsonObject
-from omnia_core.names import NO_DOORS, Handler, Mode
+from omnia_core.names import NO_DOORS, RuntimeCapability
 from omnia_facade.auth.principal import Principal
+from omnia_facade.backend.own_sessions import may_list
 from omnia_facade.entrance.admission import check_method_and_origin
 
 PATH = "/api/agent"
 _METHODS = ("GET", "HEAD")
+# What a page offers, by what the runtime can do.
+_LIST = "list"
+_CAPABILITIES = {
+    RuntimeCapability.READ_CONVERSATION: "turns",
+    RuntimeCapability.LIST_CONVERSATIONS: _LIST,
+    RuntimeCapability.NAME_CONVERSATION: "names",
+    RuntimeCapability.DELETE_CONVERSATION: "delete",
+    RuntimeCapability.FORK: "fork",
+}
 
 
 class AgentDescription(Struct, frozen=True):
@@ -22,6 +32,8 @@ class AgentDescription(Struct, frozen=True):
     Attributes:
         allowed_origins: as for an upgrade to WebSocket.
         local: whether the port is reachable from this machine only.
+        capabilities: returns what the runtime can do, as `RuntimeCapability`; None without one.
+        trial: whether a session may try something out.
     """
 
     status: ClassVar[int] = 200
@@ -31,18 +43,28 @@ class AgentDescription(Struct, frozen=True):
     document: JsonObject
     allowed_origins: Sequence[str]
     local: bool
+    capabilities: Callable[[], Awaitable[frozenset[str]]] | None = None
+    trial: bool = False
 
     def serves(self, path: str) -> bool:
         return path == PATH
 
-    async def answer(self, head: RequestHead, principal: Principal) -> JsonObject:  # noqa: ARG002 - the port's
+    async def answer(self, head: RequestHead, principal: Principal) -> JsonObject:
         """Return the description.
 
         Raises:
             HttpError: the method or the origin is not allowed.
         """
         check_method_and_origin(head, _METHODS, self.allowed_origins, local=self.local)
-        return self.document
+        known = await self.capabilities() if self.capabilities else frozenset()
+        offered = [
+            name
+            for capability, name in _CAPABILITIES.items()
+            if capability in known and (name != _LIST or may_list(principal, local=self.local))
+        ]
+        if known and self.trial:
+            offered.append("trial")
+        return {**self.document, "capabilities": offered} if offered else self.document
 
 
 def description_of(env: FacadeEnv) -> JsonObject:
@@ -58,13 +80,4 @@ def _fields(env: FacadeEnv) -> Iterator[tuple[str, object]]:
         yield "title", env.agent_description
     if env.agent_examples:
         yield "examples", env.agent_examples.splitlines()
-    yield "capabilities", list(_capabilities(env))
     yield "doors", ["websocket", *(each for each in env.doors if each != NO_DOORS)]
-
-
-def _capabilities(env: FacadeEnv) -> Iterator[str]:
-    """Yield what a page may offer here."""
-    if env.mode is Mode.AGENT and env.handler_mode is Handler.RUNTIME:
-        yield "fork"
-        if env.trial:
-            yield "trial"

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from urllib.parse import urlsplit
 
 from msgspec import Struct
 
@@ -10,11 +9,10 @@ from omnia_core.errors import abridged
 from omnia_core.http.errors import HttpError
 from omnia_core.http.head import RequestHead
 from omnia_core.http.hosts import MISDIRECTED
+from omnia_core.http.origins import is_same_origin
 from omnia_facade.auth.chain import Authenticator, Unauthorized
 from omnia_facade.auth.principal import Principal
 from omnia_facade.entrance.errors import RejectedRequest, Rejection, shutting_down, unauthorized
-
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def is_conversation(head: RequestHead) -> bool:
@@ -138,30 +136,3 @@ def _origin_allowed(head: RequestHead, allowed: Sequence[str], *, local: bool) -
         forwarded_scheme=head.headers.get("x-forwarded-proto", ""),
         local=local,
     )
-
-
-def is_same_origin(origin: str, *, host: str, forwarded_scheme: str, local: bool) -> bool:
-    """Whether a page of `origin` was loaded from the server that it connects to (RFC 6454).
-
-    Scheme, host and port are compared. A proxy may have ended TLS: it says so in
-    X-Forwarded-Proto, which no page can set. Without it both schemes are accepted in a pod, and
-    http alone on a `local` port, which has no proxy in front of it.
-    """
-    schemes = ("http",) if local else ("http", "https")
-    if forwarded_scheme:
-        # Each proxy appends its own: the first is that of the page.
-        schemes = (forwarded_scheme.partition(",")[0].strip().lower(),)
-    try:
-        page = urlsplit(origin)
-        server = urlsplit(f"//{host}")
-        default = _DEFAULT_PORTS.get(page.scheme)
-        return (
-            page.scheme in schemes
-            and default is not None
-            and bool(page.hostname)
-            and not (page.path or page.query or page.fragment or "@" in page.netloc + host)
-            and page.hostname == server.hostname
-            and (page.port or default) == (server.port or default)
-        )
-    except ValueError:
-        return False

@@ -18,6 +18,7 @@ from omnia_core.http.hosts import HostRule, is_loopback
 from omnia_core.http.received import ReceiveBudget
 from omnia_core.names import Door, Mode
 from omnia_facade.auth.chain import Authenticator
+from omnia_facade.backend.own_sessions import SessionDirectory
 from omnia_facade.backend.port import Backend
 from omnia_facade.context import ProcessContext
 from omnia_facade.doors.cors import OriginRule
@@ -90,6 +91,7 @@ async def open_http(
     context: ProcessContext,
     authenticator: Authenticator,
     backend: Backend | None,
+    sessions: SessionDirectory | None,
     media: MediaService | None,
     head_routes: Sequence[HeadRoute],
     *,
@@ -106,7 +108,7 @@ async def open_http(
     forwarder = Forwarder()
     context.stack.push_async_callback(forwarder.close)
     kernel = open_kernel(context, backend, function, media, forwarder) if doors else None
-    routes = [*_routes(context, function, media, head_routes)]
+    routes = [*_routes(context, function, sessions, media, head_routes)]
     new_grpc: Callable[[], Server] | None = None
     if kernel:
         env = context.env
@@ -140,6 +142,7 @@ def _open_grpc(
 def _routes(
     context: ProcessContext,
     function: "Function | None",
+    sessions: SessionDirectory | None,
     media: MediaService | None,
     head_routes: Sequence[HeadRoute],
 ) -> Iterator[HttpRoute]:
@@ -157,6 +160,12 @@ def _routes(
         from omnia_facade.http.media import MediaRoute  # noqa: PLC0415 - as above
 
         yield MediaRoute(media, context.metrics.media, context.timings)
+    if sessions:
+        from omnia_facade.http.own_session import OwnSessionRoute  # noqa: PLC0415 - as above
+
+        local = is_loopback(env.bind_address or "")
+        origins, seconds = tuple(env.allowed_origins), context.timings.body
+        yield OwnSessionRoute(sessions, origins, local=local, body_seconds=seconds)
     if head_routes:
         from omnia_facade.http.heads import HeadHttpRoute  # noqa: PLC0415 - as above
 

@@ -9,6 +9,7 @@ from omnia_core.conversation.chunk import chunk_text
 from omnia_core.telemetry.tracing import trace_headers
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_facade.auth.principal import Principal
+from omnia_facade.backend.own_sessions import Change, OwnSessionsPage
 from omnia_facade.backend.port import Cancellation, Forked, Probed, Reading
 from omnia_facade.runtime_client import mapping
 from omnia_facade.runtime_client.port import (
@@ -90,6 +91,26 @@ class RemoteRuntime:
         answer = await self._ask("ForkConversation", request, metadata, PROBE_SECONDS)
         return mapping.to_forked(new_id, pb.ForkConversationResponse.FromString(answer))
 
+    async def list_conversations(
+        self, caller: Principal, limit: int, cursor: str
+    ) -> OwnSessionsPage:
+        request = pb.ListConversationsRequest(limit=limit, cursor=cursor)
+        metadata = (*self._metadata, *caller_metadata(caller))
+        answer = await self._ask("ListConversations", request, metadata, PROBE_SECONDS)
+        return mapping.to_own_sessions(pb.ListConversationsResponse.FromString(answer))
+
+    async def name_conversation(self, session_id: str, caller: Principal, name: str) -> Change:
+        request = pb.NameConversationRequest(session_id=session_id, name=name)
+        metadata = self._of_session(session_id, caller)
+        answer = await self._ask("NameConversation", request, metadata, PROBE_SECONDS)
+        return mapping.to_change(pb.NameConversationResponse.FromString(answer).state)
+
+    async def delete_conversation(self, session_id: str, caller: Principal) -> Change:
+        request = pb.DeleteConversationRequest(session_id=session_id)
+        metadata = self._of_session(session_id, caller)
+        answer = await self._ask("DeleteConversation", request, metadata, PROBE_SECONDS)
+        return mapping.to_change(pb.DeleteConversationResponse.FromString(answer).state)
+
     async def invoke(
         self, input_json: str, invocation_id: str, caller: Principal, *, seconds: float
     ) -> Invocation:
@@ -124,6 +145,9 @@ class RemoteRuntime:
         | pb.CancelTurnRequest
         | pb.ReadConversationRequest
         | pb.ForkConversationRequest
+        | pb.ListConversationsRequest
+        | pb.NameConversationRequest
+        | pb.DeleteConversationRequest
         | pb.InvocationRequest
         | pb.HealthRequest,
         metadata: CallMetadata,

@@ -23,6 +23,7 @@ from omnia_facade.backend.events import (
     Transcript,
     TurnRequest,
 )
+from omnia_facade.backend.own_sessions import Change, OwnSession, OwnSessionsPage
 from omnia_facade.backend.port import (
     Cancellation,
     Forked,
@@ -115,6 +116,36 @@ def to_reading(response: pb.ReadConversationResponse) -> Reading:
         tuple(map(_said, response.messages)),
         response.earlier_turns,
     )
+
+
+def to_own_sessions(response: pb.ListConversationsResponse) -> OwnSessionsPage:
+    """Return a page of a list of sessions."""
+    if response.unavailable:
+        return OwnSessionsPage(Change.UNAVAILABLE)
+    return OwnSessionsPage(Change.MADE, tuple(map(_own, response.conversations)), response.next)
+
+
+def _own(listed: pb.ListedConversation) -> OwnSession:
+    return OwnSession(
+        id=listed.session_id,
+        name=listed.session_name,
+        begun_at=listed.begun_at,
+        last_at=listed.last_at,
+        ends_at=listed.ends_at,
+        turns=listed.turns,
+        status=listed.status,
+        tokens=listed.tokens if listed.HasField("tokens") else None,
+        cost_usd=listed.cost_usd if listed.HasField("cost_usd") else None,
+    )
+
+
+def to_change(state: "pb.ResumeState") -> Change:
+    """Return what became of a change; unknown states are `UNAVAILABLE`."""
+    made = {
+        pb.RESUME_STATE_RESUMABLE: Change.MADE,
+        pb.RESUME_STATE_NOT_FOUND: Change.NOT_FOUND,
+    }
+    return made.get(state, Change.UNAVAILABLE)
 
 
 _RESUME = {

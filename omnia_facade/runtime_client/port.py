@@ -17,6 +17,7 @@ from omnia_facade.backend.events import (
     TurnEvent,
     TurnRequest,
 )
+from omnia_facade.backend.own_sessions import Change, OwnSessionsPage
 from omnia_facade.backend.port import Cancellation, Forked, Probed, Reading
 
 
@@ -118,6 +119,17 @@ class RuntimeClient(Protocol):
         self, session_id: str, new_id: str, after_turn: int, caller: Principal
     ) -> Forked:
         """Begin the session `new_id` with the first turns of a session of this caller."""
+
+    async def list_conversations(
+        self, caller: Principal, limit: int, cursor: str
+    ) -> OwnSessionsPage:
+        """Return sessions of this caller that have not ended; 0: as many as fit."""
+
+    async def name_conversation(self, session_id: str, caller: Principal, name: str) -> Change:
+        """Give a session of this caller the name that the caller chose."""
+
+    async def delete_conversation(self, session_id: str, caller: Principal) -> Change:
+        """End a session of this caller before its time."""
 
     async def invoke(
         self, input_json: str, invocation_id: str, caller: Principal, *, seconds: float

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from omnia_core.names import Variant
 from omnia_facade.auth.principal import Principal
+from omnia_facade.backend.own_sessions import Change, OwnSessionsPage
 from omnia_facade.backend.port import Cancellation, Forked, Probed, Reading
 from omnia_facade.rollout.files import RolloutFiles
 from omnia_facade.runtime_client.port import (
@@ -104,6 +105,24 @@ class RoutedRuntime:
             lambda runtime: runtime.fork_conversation(session_id, new_id, after_turn, caller),
         )
 
+    async def list_conversations(
+        self, caller: Principal, limit: int, cursor: str
+    ) -> OwnSessionsPage:
+        # Both sides have the same session store.
+        return await self._stable.list_conversations(caller, limit, cursor)
+
+    async def name_conversation(self, session_id: str, caller: Principal, name: str) -> Change:
+        return await self._ask(
+            session_id,
+            caller,
+            lambda runtime: runtime.name_conversation(session_id, caller, name),
+        )
+
+    async def delete_conversation(self, session_id: str, caller: Principal) -> Change:
+        return await self._ask(
+            session_id, caller, lambda runtime: runtime.delete_conversation(session_id, caller)
+        )
+
     async def invoke(
         self, input_json: str, invocation_id: str, caller: Principal, *, seconds: float
     ) -> Invocation:
@@ -160,7 +179,7 @@ class RoutedRuntime:
     async def _ask(
         self, session_id: str, caller: Principal, ask: Callable[[RuntimeClient], Awaitable[T]]
     ) -> T:
-        """Ask the side of a session; questions have no effect, so that they may be repeated."""
+        """Ask the side of a session; what is asked so may be repeated."""
         placed = self._place(session_id, caller)
         runtime = None if placed is None else await self.candidate(placed)
         if placed is None or runtime is None:

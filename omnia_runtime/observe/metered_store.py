@@ -16,6 +16,7 @@ from omnia_core.sessions import (
 )
 from omnia_core.sessions.audit import ProviderCall
 from omnia_core.sessions.feed import SessionFeed
+from omnia_core.sessions.own import OwnSessions
 from omnia_core.sessions.recorded import RecordedSession
 from omnia_core.sessions.signals import Signals
 from omnia_runtime.observe.metrics import RuntimeMetrics
@@ -36,6 +37,10 @@ class MeteredSessionStore:
     @property
     def feed(self) -> SessionFeed | None:
         return self._store.feed
+
+    @property
+    def own(self) -> OwnSessions:
+        return self._store.own
 
     def start(self) -> None:
         self._store.start()

@@ -37,6 +37,15 @@ class BuiltinServer:
                 PREFIX + "ForkConversation": _unary(
                     service.fork_conversation, pb.ForkConversationRequest
                 ),
+                PREFIX + "ListConversations": _unary(
+                    service.list_conversations, pb.ListConversationsRequest
+                ),
+                PREFIX + "NameConversation": _unary(
+                    service.name_conversation, pb.NameConversationRequest
+                ),
+                PREFIX + "DeleteConversation": _unary(
+                    service.delete_conversation, pb.DeleteConversationRequest
+                ),
                 _HEALTH + "Check": self._health.check,
                 _HEALTH + "Watch": self._health.watch,
             },

@@ -126,6 +126,30 @@ class _Servicer(runtime_pb2_grpc.RuntimeServiceServicer):
         )
         return response
 
+    async def ListConversations(  # noqa: N802 - likewise
+        self, request: pb.ListConversationsRequest, context: _Context
+    ) -> pb.ListConversationsResponse:
+        response: pb.ListConversationsResponse = await _run(
+            self._service.list_conversations, request, context
+        )
+        return response
+
+    async def NameConversation(  # noqa: N802 - likewise
+        self, request: pb.NameConversationRequest, context: _Context
+    ) -> pb.NameConversationResponse:
+        response: pb.NameConversationResponse = await _run(
+            self._service.name_conversation, request, context
+        )
+        return response
+
+    async def DeleteConversation(  # noqa: N802 - likewise
+        self, request: pb.DeleteConversationRequest, context: _Context
+    ) -> pb.DeleteConversationResponse:
+        response: pb.DeleteConversationResponse = await _run(
+            self._service.delete_conversation, request, context
+        )
+        return response
+
 
 async def _run(
     method: Callable[[Any, Metadata], Awaitable[Any]], request: object, context: _Context

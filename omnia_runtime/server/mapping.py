@@ -26,6 +26,9 @@ CAPABILITIES = (
     RuntimeCapability.SEED_HISTORY.value,
     RuntimeCapability.REQUEST_TOOLS.value,
     RuntimeCapability.FORK.value,
+    RuntimeCapability.READ_CONVERSATION.value,
+    RuntimeCapability.NAME_CONVERSATION.value,
+    RuntimeCapability.DELETE_CONVERSATION.value,
 )
 # Offered by a client in one message.
 MAX_TOOLS = 128
@@ -159,9 +162,13 @@ def hello_message(*, uploads: bool) -> pb.ServerMessage:
     return pb.ServerMessage(runtime_hello=hello)
 
 
-def capabilities(*, uploads: bool) -> tuple[str, ...]:
-    """Return the capabilities of this runtime."""
-    return (*CAPABILITIES, RuntimeCapability.MEDIA_STORAGE_REF.value) if uploads else CAPABILITIES
+def capabilities(*, uploads: bool, lists: bool = False) -> tuple[str, ...]:
+    """Return the capabilities of this runtime; `lists`: its store can list sessions."""
+    further = (
+        (RuntimeCapability.MEDIA_STORAGE_REF, uploads),
+        (RuntimeCapability.LIST_CONVERSATIONS, lists),
+    )
+    return (*CAPABILITIES, *(each.value for each, offered in further if offered))
 
 
 def event_message(event: AgentEvent, *, show_tools: bool) -> pb.ServerMessage | None:

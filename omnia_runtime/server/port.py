@@ -63,6 +63,21 @@ class RuntimeServicer(Protocol):
     ) -> pb.ForkConversationResponse:
         """Begin a session with the first turns of a session of the caller."""
 
+    async def list_conversations(
+        self, request: pb.ListConversationsRequest, metadata: Metadata
+    ) -> pb.ListConversationsResponse:
+        """Return sessions of the caller that have not ended."""
+
+    async def name_conversation(
+        self, request: pb.NameConversationRequest, metadata: Metadata
+    ) -> pb.NameConversationResponse:
+        """Give a session of the caller the name that the caller chose."""
+
+    async def delete_conversation(
+        self, request: pb.DeleteConversationRequest, metadata: Metadata
+    ) -> pb.DeleteConversationResponse:
+        """End a session of the caller."""
+
 
 class RuntimeServer(Protocol):
     """Serves a `RuntimeServicer` and grpc.health.v1."""

@@ -12,6 +12,7 @@ from omnia_core.sessions import SessionStore, StoreUnavailable
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_runtime.configuration.reload import LiveConfiguration
 from omnia_runtime.server.mapping import INTERNAL_MESSAGE, capabilities, invocation_response
+from omnia_runtime.server.own import OwnConversations
 from omnia_runtime.server.past import conversation_response
 from omnia_runtime.server.port import MessageWriter, Metadata
 from omnia_runtime.server.stream import TurnStream
@@ -40,6 +41,7 @@ class RuntimeService:
         self._store = store
         self._turns = turns
         self._invocations = invocations
+        self._own = OwnConversations(store, turns)
         self._streams: set[TurnStream] = set()
         self._handlers: set[asyncio.Task[object]] = set()
         self._draining = False
@@ -88,7 +90,9 @@ class RuntimeService:
             healthy=not self._draining,
             status=self.status(),
             contract_version=CONTRACT_VERSION,
-            capabilities=capabilities(uploads=self._turns.accepts_uploads),
+            capabilities=capabilities(
+                uploads=self._turns.accepts_uploads, lists=self._store.own.lists
+            ),
         )
 
     async def has_conversation(
@@ -161,6 +165,21 @@ class RuntimeService:
         else:
             state, detail = pb.FORK_STATE_CREATED, ""
         return pb.ForkConversationResponse(state=state, detail=detail)
+
+    async def list_conversations(
+        self, request: pb.ListConversationsRequest, metadata: Metadata
+    ) -> pb.ListConversationsResponse:
+        return await self._own.list(request, metadata)
+
+    async def name_conversation(
+        self, request: pb.NameConversationRequest, metadata: Metadata
+    ) -> pb.NameConversationResponse:
+        return await self._own.name(request, metadata)
+
+    async def delete_conversation(
+        self, request: pb.DeleteConversationRequest, metadata: Metadata
+    ) -> pb.DeleteConversationResponse:
+        return await self._own.delete(request, metadata)
 
     @property
     def streams(self) -> int:

@@ -99,6 +99,21 @@ class SessionTurns:
             return False
         return await self._running.send(Signal(session_id, CANCEL, caller.user_id, session.length))
 
+    async def end_session(self, session_id: str, caller: Caller) -> bool:
+        """End a session that the caller began; return False when there is none.
+
+        A turn that another pod runs fails when it is stored.
+
+        Raises:
+            SessionBusy: a turn of the session is running here.
+            StoreUnavailable: the session store cannot be reached.
+        """
+        session = await self._store.load(session_id)
+        if session is None or session.user_id != caller.user_id:
+            return False
+        async with self._locks.turn(session_id):
+            return await self._store.own.end(session_id)
+
     async def run(
         self,
         turn: UserTurn,
@@ -242,6 +257,8 @@ class SessionTurns:
     ) -> Callable[[], str]:
         """Name the session, if that is due; return what returns its name so far."""
         known = session.name if session else ""
+        if session and session.name_given:
+            return lambda: known
         if agent.naming is None or not agent.naming.due(known, _number(session, transcript)):
             return lambda: known
         task = self._naming.start(session_id, agent.naming, known, transcript)

@@ -184,6 +184,19 @@ async def test_a_turn_in_a_cluster_is_cancelled_at_its_agent(tmp_path: Path) -> 
     assert (refused, "HTTP 401" in why) == (1, True)
 
 
+async def test_a_session_in_a_cluster_is_named_at_its_agent(tmp_path: Path) -> None:
+    async with secured_program(tmp_path, "agent") as agent:
+        agent.runtime.name_state = pb.RESUME_STATE_RESUMABLE
+        kubectl = Kubectl(tmp_path, agent.port)
+        name = ("sessions", "name", "s1", "My desk", "-n", "space", "--agent", "agent")
+        code, printed = await omnia(*name, PATH=kubectl.path)
+        agent.runtime.name_state = pb.RESUME_STATE_NOT_FOUND
+        unknown, why = await omnia(*name, PATH=kubectl.path)
+    assert (code, printed.strip()) == (0, "s1 is called My desk")
+    assert agent.runtime.names[0] == ("s1", "My desk")
+    assert (unknown, "HTTP 404" in why) == (1, True)
+
+
 async def test_an_agent_that_the_history_does_not_name_has_to_be_given(tmp_path: Path) -> None:
     kubectl = Kubectl(tmp_path, 1)
     code, printed = await omnia("sessions", "cancel", "s1", "-n", "empty", PATH=kubectl.path)

@@ -108,7 +108,8 @@ def test_a_program_that_is_not_on_the_path_names_itself_by_its_own(tmp_path: Pat
 
 def serving(name: str) -> Serving:
     url, page = f"ws://127.0.0.1:8080/{name}", "http://127.0.0.1:8080/"
-    return Serving("default", name, Mode.AGENT, url, page, {"facade": 1, "runtime": 2}, {})
+    hub = "http://127.0.0.1:8070/"
+    return Serving("default", name, Mode.AGENT, url, page, {"facade": 1, "runtime": 2}, {}, hub=hub)
 
 
 def test_ps_lists_what_runs(tmp_path: Path) -> None:
@@ -129,6 +130,14 @@ def test_ps_lists_what_runs(tmp_path: Path) -> None:
         assert found["name"] == "one"
 
 
+def test_open_without_anything_that_runs_says_what_to_do(tmp_path: Path) -> None:
+    done = omnia("open", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (
+        1,
+        "nothing runs here: start agents with `omnia up PATH`\n",
+    )
+
+
 def test_open_of_an_unknown_agent_says_what_runs(tmp_path: Path) -> None:
     done = omnia("open", "gone", cwd=tmp_path)
     assert done.returncode == 1
@@ -143,8 +152,8 @@ def test_the_table_of_agents_keeps_addresses_whole(
     PersonReporter(verbose=False).serving([serving("an-agent-with-quite-a-long-name")], None)
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= columns
-    shown = [line for line in lines if "http://127.0.0.1:8080/" in line]
-    assert len(shown) == 1
+    for address in ("ws://127.0.0.1:8080/", "http://127.0.0.1:8070/"):
+        assert len([line for line in lines if address in line]) == 1
 
 
 def test_each_door_has_a_line_to_copy(capsys: pytest.CaptureFixture[str]) -> None:

@@ -45,11 +45,10 @@ async def running(*, timings: Timings = USUAL, **settings: Any) -> AsyncIterator
         "allow_unauthenticated": True,
         "agent_name": "agent",
         "grpc_transport": TRANSPORT,
+        "bind_address": "127.0.0.1",
         **settings,
     }
-    env = FacadeEnv(
-        bind_address="127.0.0.1", facade_port=free_port(), health_port=free_port(), **given
-    )
+    env = FacadeEnv(facade_port=free_port(), health_port=free_port(), **given)
     stop = asyncio.Event()
     facade = FacadeServer(env, timings)
     task = asyncio.create_task(facade.serve(stop))

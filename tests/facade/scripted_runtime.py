@@ -70,6 +70,7 @@ class ScriptedRuntime(pb_grpc.RuntimeServiceServicer):
     resume: "pb.ResumeState | None" = None
     session_name: str = ""
     cancel_state: "pb.CancelState | None" = None
+    name_state: "pb.ResumeState | None" = None
     conversation: "pb.ReadConversationResponse | None" = None
     fork: "pb.ForkConversationResponse | None" = None
     healthy: bool = True
@@ -83,6 +84,7 @@ class ScriptedRuntime(pb_grpc.RuntimeServiceServicer):
     metadata: list[dict[str, Any]] = field(default_factory=list)
     invoked_with: list[dict[str, Any]] = field(default_factory=list)
     turns_cancelled: list[str] = field(default_factory=list)
+    names: list[tuple[str, str]] = field(default_factory=list)
     read: list[tuple[str, int]] = field(default_factory=list)
     read_with: list[dict[str, Any]] = field(default_factory=list)
     forked: list[pb.ForkConversationRequest] = field(default_factory=list)
@@ -262,6 +264,14 @@ class ScriptedRuntime(pb_grpc.RuntimeServiceServicer):
             await context.abort(grpc.StatusCode.UNIMPLEMENTED, "not here")
         self.turns_cancelled.append(request.session_id)
         return pb.CancelTurnResponse(state=self.cancel_state)
+
+    async def NameConversation(
+        self, request: pb.NameConversationRequest, context: Any
+    ) -> pb.NameConversationResponse:
+        if self.name_state is None:
+            await context.abort(grpc.StatusCode.UNIMPLEMENTED, "not here")
+        self.names.append((request.session_id, request.name))
+        return pb.NameConversationResponse(state=self.name_state)
 
     async def ReadConversation(
         self, request: pb.ReadConversationRequest, context: Any

@@ -13,10 +13,10 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Frame, Opcode
 from websockets.typing import Origin
 
+from omnia_core.http.origins import is_same_origin
 from omnia_core.names import Handler
 from omnia_core.units import Duration
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
-from omnia_facade.entrance.admission import is_same_origin
 from tests.facade.conftest import Running, connected, running
 from tests.facade.scripted_runtime import LIMIT, ScriptedRuntime, serving
 from tests.facade.test_admission import counted

@@ -18,6 +18,7 @@ from omnia_core.http.received import ReceiveBudget
 from omnia_core.telemetry.tracing import NO_TRACER
 from omnia_facade.auth.chain import Authenticator
 from omnia_facade.auth.principal import Principal
+from omnia_facade.backend.own_sessions import Change, OwnSessionsPage
 from omnia_facade.backend.port import Cancellation, Forked, Probed, Reading
 from omnia_facade.context import ProcessContext
 from omnia_facade.functions.errors import FunctionErrorCode, FunctionFailed
@@ -64,6 +65,17 @@ class Unreachable:
     async def fork_conversation(
         self, session_id: str, new_id: str, after_turn: int, caller: Principal
     ) -> Forked:
+        raise NotImplementedError
+
+    async def list_conversations(
+        self, caller: Principal, limit: int, cursor: str
+    ) -> OwnSessionsPage:
+        raise NotImplementedError
+
+    async def name_conversation(self, session_id: str, caller: Principal, name: str) -> Change:
+        raise NotImplementedError
+
+    async def delete_conversation(self, session_id: str, caller: Principal) -> Change:
         raise NotImplementedError
 
     async def invoke(

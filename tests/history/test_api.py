@@ -7,9 +7,12 @@ from urllib.parse import quote
 import asyncpg  # type: ignore[import-untyped]
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
+from msgspec import structs
 
 from omnia_core.errors import ConfigurationError
-from omnia_core.sessions import Message, SessionSettings
+from omnia_core.names import EvalOutcome
+from omnia_core.sessions import AuditTrail, Message, SessionSettings
+from omnia_core.sessions.audit import EventKind, RuntimeEvent
 from omnia_core.sessions.retention import Retention
 from omnia_history.opening import open_database
 from omnia_history.queries import ALL_NAMESPACES
@@ -19,6 +22,7 @@ from omnia_history.sql import SqlDatabase
 from tests.core.session_beds import mongo_client, mongo_time, sqlite_time
 from tests.history.history_bed import (
     ANSWER,
+    AT,
     HELLO,
     HOUR,
     api,
@@ -26,6 +30,7 @@ from tests.history.history_bed import (
     database,
     get,
     ids,
+    result,
     store_at,
 )
 from tests.services import PostgresServer, free_port
@@ -77,6 +82,9 @@ async def test_sessions_are_found_by_a_part_of_their_names(own: str) -> None:
     async with api(own) as client:
         listed = (await get(client, "sessions"))["sessions"]
         assert {each["id"]: each["name"] for each in listed} == names
+        # A search finds names beside what was said.
+        assert ids(await get(client, "sessions", q="PARCEL")) == [("shop", "s4"), ("shop", "s1")]
+        assert len(ids(await get(client, "sessions", q="hello"))) == 4
         for part, found in (
             ("parcel", ["s4", "s1"]),
             ("PARCELS", ["s4"]),
@@ -144,6 +152,94 @@ async def test_a_session_shows_what_happened_in_it(filled: str) -> None:
         assert [event["kind"] for event in events] == ["turn_began", "turn_ended"]
         results = await get(client, "sessions/s2/eval-results")
         assert (results["items"], results["next"]) == ([], None)
+
+
+@pytest.mark.covers("history.md#turns", "history.md#turns-page", "history.md#turns-polled")
+async def test_the_turns_of_a_session_have_everything_that_is_recorded_of_them(own: str) -> None:
+    store = store_at(own, SessionSettings(ttl=HOUR, namespace="default", agent="shop"))
+    call, tool = (audit("default", 0.25).provider_calls, audit("default", 0.25).tool_calls)
+    ended = {
+        2: RuntimeEvent(AT, EventKind.TURN_ENDED, "stop"),
+        3: RuntimeEvent(AT, EventKind.TURN_FAILED, "overloaded"),
+    }
+    began = RuntimeEvent(AT, EventKind.TURN_BEGAN)
+    seed = [Message("user", "elsewhere"), Message("assistant", "said", finish_reason="imported")]
+    length = 0
+    for turn in (1, 2, 3, 4):
+        asked = Message("user", f"q{turn}", pack_version=f"{turn}.0.0", variant="candidate")
+        # The second turn begins with what the first one left behind.
+        rest = [Message("assistant", "cut", finish_reason="interrupted")] if turn == 2 else []
+        beginning = [*(seed if turn == 1 else rest), asked]
+        length = await store.append(
+            "s1",
+            beginning,
+            expected_length=length,
+            audit=AuditTrail("active", turns=1, events=(began,)),
+        )
+        if turn in ended:
+            answer = Message("assistant", f"a{turn}")
+            done = AuditTrail(
+                "completed", turn_ms=5.0, provider_calls=call, tool_calls=tool,
+                events=(ended[turn],),
+            )  # fmt: skip
+            length = await store.append("s1", [answer], expected_length=length, audit=done)
+    await store.rename("s1", "Named", expected_name="", audit=AuditTrail(provider_calls=call))
+    await store.add_eval_results(
+        [structs.replace(result("polite", EvalOutcome.PASSED, 1.0, turn=2), session="s1")]
+    )
+    await store.close()
+    async with api(own) as client:
+        first = await get(client, "sessions/s1/turns", limit="2")
+        rest_of_it = await get(client, "sessions/s1/turns", limit="2", cursor=first["next"])
+        polled = await get(client, "sessions/s1/turns", cursor=rest_of_it["last"])
+        whole = await get(client, "sessions/s1/turns")
+    items = first["items"] + rest_of_it["items"]
+    assert whole["items"] == items
+    assert (rest_of_it["next"], whole["next"]) == (None, None)
+    said = [[item["message"]["content"] for item in each["messages"]] for each in items]
+    assert [each["turn"] for each in items] == [0, 1, 2, 3, 4]
+    assert said == [["elsewhere", "said"], ["q1", "cut"], ["q2", "a2"], ["q3", "a3"], ["q4"]]
+    assert [each["finish_reason"] for each in items] == ["", "", "stop", "error", ""]
+    assert [each["pack_version"] for each in items] == ["", "1.0.0", "2.0.0", "3.0.0", "4.0.0"]
+    assert [each["variant"] for each in items[1:]] == ["candidate"] * 4
+    assert [len(each["provider_calls"]) for each in items] == [0, 0, 1, 1, 1]
+    assert [len(each["tool_calls"]) for each in items] == [0, 0, 1, 1, 0]
+    assert [len(each["events"]) for each in items] == [0, 1, 2, 2, 1]
+    assert [len(each["eval_results"]) for each in items] == [0, 0, 1, 0, 0]
+    assert items[2]["began_at"] == items[2]["ended_at"] == AT
+    assert items[4]["ended_at"] is None
+    # The fourth turn runs: whoever asks again gets it again.
+    assert [each["turn"] for each in polled["items"]] == [4]
+    assert polled["last"] == rest_of_it["last"]
+
+
+@pytest.mark.covers("history.md#turns-limit")
+@pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "cursor=%22", "q=a"])
+async def test_turns_are_read_a_hundred_at_a_time(filled: str, query: str) -> None:
+    async with api(filled) as client:
+        assert (await client.get(f"/api/v1/sessions/s2/turns?{query}")).status == 400
+        assert (await client.get("/api/v1/sessions/none/turns")).status == 404
+        highest = await client.get("/api/v1/sessions/s2/turns?limit=100&cursor=OTk5OTk5OTk5OTk5")
+        assert (await highest.json())["items"] == []
+
+
+@pytest.mark.covers("history.md#sums")
+async def test_a_list_tells_what_all_of_its_pages_add_up_to(filled: str) -> None:
+    async with api(filled) as client:
+        one = await get(client, "sessions", sums="true", limit="1")
+        page = await get(client, "sessions", sums="true", limit="1", cursor=one["next"])
+        shop = await get(client, "sessions", sums="true", agent="shop")
+        none = await get(client, "sessions", sums="true", user="ben")
+        searched = await get(client, "sessions", sums="true", q="hello")
+        assert (await client.get("/api/v1/sessions?sums=yes")).status == 400
+    tokens = {"output_tokens": 0, "cached_tokens": 0}
+    assert one["sums"] == {"sessions": 5, "turns": 5, "input_tokens": 50, "cost_usd": 7.75} | tokens
+    assert page["sums"] == one["sums"]
+    assert (
+        shop["sums"] == {"sessions": 2, "turns": 2, "input_tokens": 20, "cost_usd": 0.75} | tokens
+    )
+    assert none["sums"] == {"sessions": 0, "turns": 0, "input_tokens": 0, "cost_usd": 0.0} | tokens
+    assert "sums" not in searched
 
 
 async def test_a_session_shows_what_evaluations_found(filled: str) -> None:

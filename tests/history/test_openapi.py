@@ -22,7 +22,8 @@ VALUES = {
     "from": ["2020-01-31"],
     "to": ["2999-01-31"],
     "q": ["hello"],
-    "limit": ["1", "500"],
+    "limit": ["1", "100"],
+    "sums": ["true", "false"],
     "begun_at": ["2020-01-01T00:00:00Z"],
     "group_by": ["agent", "provider", "model", "day"],
 }

@@ -88,11 +88,12 @@ class Consequences:
         sums = {"$inc": documents.trail_sums(naming["trail"])}
 
         async def update(collections: Collections) -> bool:
-            key = {"_id": session["_id"]}
+            key, made = {"_id": session["_id"]}, {"name_given": {"$ne": True}}
             result = await collections.sessions.update_one(
-                key | {"name": expected}, {"$set": {"name": name}, **sums}
+                key | made | {"name": expected}, {"$set": {"name": name}, **sums}
             )
-            if result.matched_count or await collections.sessions.find_one(key | {"name": name}):
+            named = key | made | {"name": name}
+            if result.matched_count or await collections.sessions.find_one(named):
                 return True
             # Another name came first. This one was paid for all the same.
             await collections.sessions.update_one(key, sums)

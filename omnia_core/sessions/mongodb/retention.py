@@ -34,7 +34,7 @@ class MongoRetention(RetentionDatabase):
             ended, deleted = ended + counts[0], deleted + counts[1]
         late = {"ended": True, "kept_until": {"$lte": time}}
         for session in await self._find(late, "kept_until", batch):
-            deleted += await self._connection.run(partial(_delete, key=session["_id"]))
+            deleted += await self._connection.run(partial(delete_session, key=session["_id"]))
         await self._connection.run(partial(_forget_users, until=time, batch=batch))
         return ended, deleted
 
@@ -114,10 +114,10 @@ async def _end(collections: Collections, *, session: Document, time: datetime) -
         return 0, 0
     if session["kept_until"] > time:
         return 1, 0
-    return 1, await _delete(collections, key=key)
+    return 1, await delete_session(collections, key=key)
 
 
-async def _delete(collections: Collections, *, key: ObjectId) -> int:
+async def delete_session(collections: Collections, *, key: ObjectId) -> int:
     """Delete an ended session and what belongs to it; last the session, by which it is found."""
     await collections.messages.delete_many({"session": key})
     await collections.summaries.delete_many({"session": key})

@@ -29,6 +29,7 @@ from omnia_core.sessions.mongodb.client import (
 from omnia_core.sessions.mongodb.consequences import Consequences
 from omnia_core.sessions.mongodb.evaluations import MongoEvalResults
 from omnia_core.sessions.mongodb.feed import MongoFeed
+from omnia_core.sessions.mongodb.own import MongoOwnSessions
 from omnia_core.sessions.mongodb.retention import MongoRetention, end_named, trial_effects
 from omnia_core.sessions.mongodb.signals import MongoSignals
 from omnia_core.sessions.recorded import RecordedSession
@@ -93,6 +94,7 @@ class MongoSessionStore(SessionStore):
         self._on_retention = settings.on_retention
         self._owner = documents.Owner(settings.namespace, settings.agent)
         self._signals = MongoSignals(self._connection, settings.namespace, settings.agent)
+        self._own = MongoOwnSessions(self._connection, self._owner)
         self._feed = MongoFeed(self._connection, self._owner) if settings.evaluated else None
         self._consequences = Consequences(self._connection, self._terms, settings.on_retention)
         self._results = MongoEvalResults(self._connection, self._owner)
@@ -111,6 +113,10 @@ class MongoSessionStore(SessionStore):
     @property
     def feed(self) -> MongoFeed | None:
         return self._feed
+
+    @property
+    def own(self) -> MongoOwnSessions:
+        return self._own
 
     def start(self) -> None:
         if self._bounded:
@@ -205,7 +211,8 @@ class MongoSessionStore(SessionStore):
         session = await self._open_session(session_id)
         if session is None or not session["length"]:
             return False
-        if session["name"] != expected and session["name"] == new:
+        given = session.get("name_given", False)
+        if session["name"] != expected and session["name"] == new and not given:
             return True
         naming = documents.naming_document(
             session, audit or AuditTrail(), writer=uuid.uuid4().hex, time=time
@@ -373,4 +380,5 @@ def _session(session_id: str, session: Document, appends: Sequence[Document]) ->
         if first
         else None,
         session["name"],
+        session.get("name_given", False),
     )

@@ -18,6 +18,7 @@ from omnia_core.sessions.evaluations import EvalResult
 from omnia_core.sessions.feed import UNANSWERED_SECONDS, is_answered
 from omnia_core.sessions.postgres.encoding import encode_audit, encode_results
 from omnia_core.sessions.postgres.feed import APPENDED, PostgresFeed
+from omnia_core.sessions.postgres.own import PostgresOwnSessions
 from omnia_core.sessions.postgres.pool import COMMAND_SECONDS, PostgresPool
 from omnia_core.sessions.postgres.retention import PostgresRetention
 from omnia_core.sessions.postgres.signals import PostgresSignals
@@ -36,14 +37,15 @@ _PARAMETERS = ", ".join(f"${number}" for number in range(1, 17))
 _APPEND = f"SELECT * FROM omnia.append_turn({_PARAMETERS})"  # noqa: S608 - placeholders only
 _APPEND_NOTED = APPENDED.format(parameters=_PARAMETERS)
 _LOAD = """
-SELECT loaded.*, s.name
+SELECT loaded.*, s.name, s.name_given
 FROM omnia.load($1, $2, $3, $4, $5, $6, $7) AS loaded
 LEFT JOIN omnia.sessions AS s
     ON s.namespace = $1 AND s.agent = $2 AND s.id = $3 AND NOT s.ended
 """
 # One statement sees everything as it was at one moment.
 _READ = """
-SELECT s.first_position, s.first_turn, s.begun_with, s.user_id, s.name, s.turns, s.checkpoint,
+SELECT s.first_position, s.first_turn, s.begun_with, s.user_id, s.name, s.name_given, s.turns,
+    s.checkpoint,
     ARRAY(
         SELECT record FROM omnia.messages
         WHERE session = s.key AND position < s.length ORDER BY position
@@ -119,6 +121,7 @@ class PostgresSessionStore(SessionStore):
         self._on_retention = settings.on_retention
         self._owner = (settings.namespace, settings.agent)
         self._signals = PostgresSignals(self._pool, *self._owner)
+        self._own = PostgresOwnSessions(self._pool, self._owner)
         self._feed = PostgresFeed(self._pool, self._owner) if settings.evaluated else None
         self._encoder = msgspec.json.Encoder()
         self._decoder = msgspec.json.Decoder(Message)
@@ -138,6 +141,10 @@ class PostgresSessionStore(SessionStore):
     def feed(self) -> PostgresFeed | None:
         return self._feed
 
+    @property
+    def own(self) -> PostgresOwnSessions:
+        return self._own
+
     def start(self) -> None:
         if self._bounded:
             self._worker.start()
@@ -145,12 +152,12 @@ class PostgresSessionStore(SessionStore):
     async def load(self, session_id: str) -> Session | None:
         trial = (self._terms.trial_ttl, self._terms.trial_keep)
         (found,) = await self._pool.fetch(_LOAD, *self._key(session_id), *trial)
-        records, checkpoint, first, turns, version, user, effects, name = found
+        records, checkpoint, first, turns, version, user, effects, *naming = found
         if records is None:
             return None
         report_effects(self._on_retention, effects)
         deleted = _deleted(first, turns, version, user)
-        return self._session(session_id, records, checkpoint, deleted, name)
+        return self._session(session_id, records, checkpoint, deleted, naming)
 
     async def read(self, session_id: str) -> RecordedSession | None:
         name = (*self._owner, escape_nul(session_id))
@@ -158,9 +165,9 @@ class PostgresSessionStore(SessionStore):
         if not found:
             return None
         (row,) = found
-        first, turns, version, user, given, counted, checkpoint, records, *trail = row
+        first, turns, version, user, name, given, counted, checkpoint, records, *trail = row
         deleted = _deleted(first, turns, version, user)
-        session = self._session(session_id, records, checkpoint, deleted, given)
+        session = self._session(session_id, records, checkpoint, deleted, (name, given))
         return with_trail(session, counted, *trail)
 
     def _session(
@@ -169,14 +176,17 @@ class PostgresSessionStore(SessionStore):
         records: Sequence[bytes],
         checkpoint: bytes | None,
         deleted: DeletedMessages | None,
-        name: str | None,
+        naming: Sequence[Any],
     ) -> Session:
+        """Return a session; `naming` is its name, and whether a person chose it."""
+        name, given = naming
         return Session(
             session_id,
             tuple(map(self._decoder.decode, records)),
             tuple(map(self._decoder.decode, (checkpoint or b"").splitlines())),
             deleted,
             name or "",
+            bool(given),
         )
 
     async def append(

@@ -33,7 +33,8 @@ end
 """
 
 _SESSION = """
-local past = redis.call('HMGET', KEYS[4], 'messages', 'turns', 'pack_version', 'user_id', 'name')
+local past = redis.call('HMGET', KEYS[4], 'messages', 'turns', 'pack_version', 'user_id', 'name',
+  'name_given')
 return {redis.call('LRANGE', KEYS[1], 0, -1), redis.call('GET', KEYS[3]), past, would_end}
 """
 
@@ -133,9 +134,26 @@ return 1
 RENAME = """
 local left = redis.call('PTTL', KEYS[1])
 if left <= 0 or (redis.call('HGET', KEYS[4], 'name') or '') ~= ARGV[1] then return 0 end
+if redis.call('HEXISTS', KEYS[4], 'name_given') == 1 then return 0 end
 redis.call('HSET', KEYS[4], 'name', ARGV[2])
 redis.call('PEXPIRE', KEYS[4], left)
 return 1
+"""
+
+# ARGV: name, which a person chose. Returns whether the session was named.
+GIVE_NAME = """
+local left = redis.call('PTTL', KEYS[1])
+if left <= 0 then return 0 end
+redis.call('HSET', KEYS[4], 'name', ARGV[1], 'name_given', 1)
+redis.call('PEXPIRE', KEYS[4], left)
+return 1
+"""
+
+# Returns whether there was a session.
+END = """
+local left = redis.call('PTTL', KEYS[1])
+redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
+return left > 0 and 1 or 0
 """
 
 # ARGV: how many results are kept, then each one's field and JSON. Above that number the half with

@@ -31,6 +31,7 @@ from omnia_core.sessions.recorded import RecordedSession
 from omnia_core.sessions.records import DeletedMessages, Message, Session
 from omnia_core.sessions.redis.client import TIMEOUT_SECONDS, redis_client, split_replicas
 from omnia_core.sessions.redis.feed import RedisFeed
+from omnia_core.sessions.redis.own import RedisOwnSessions
 from omnia_core.sessions.redis.scripts import (
     ADD_EVAL_RESULTS,
     APPEND,
@@ -53,8 +54,9 @@ from omnia_core.sessions.store import (
 
 _log = structlog.get_logger()
 
-# The first four are written together and None while nothing is deleted; the last is the name.
-_Past: TypeAlias = tuple[bytes | None, bytes, bytes, bytes, bytes | None]
+# The first four are written together and None while nothing is deleted; then the name, and whether
+# a person chose it.
+_Past: TypeAlias = tuple[bytes | None, bytes, bytes, bytes, bytes | None, bytes | None]
 _Loaded: TypeAlias = tuple[list[bytes], bytes | None, _Past, int]
 _Appended: TypeAlias = tuple[int, int, int, int, int]
 
@@ -92,6 +94,7 @@ class RedisSessionStore(SessionStore):
         self._prefix = f"omnia:{settings.namespace}:{settings.agent}"
         self._decoder = msgspec.json.Decoder(Message)
         self._signals = RedisSignals(self._redis, f"{self._prefix}:signals")
+        self._own = RedisOwnSessions(self._redis, self._keys)
         self._feed = RedisFeed(self._redis, self._prefix) if settings.evaluated else None
 
     @property
@@ -101,6 +104,10 @@ class RedisSessionStore(SessionStore):
     @property
     def feed(self) -> RedisFeed | None:
         return self._feed
+
+    @property
+    def own(self) -> RedisOwnSessions:
+        return self._own
 
     async def load(self, session_id: str) -> Session | None:
         return await self._session(session_id, self._load)
@@ -124,7 +131,8 @@ class RedisSessionStore(SessionStore):
             tuple(map(self._decoder.decode, found)),
             tuple(map(self._decoder.decode, (checkpoint or b"").splitlines())),
             _beginning(past),
-            (past[-1] or b"").decode(),
+            (past[4] or b"").decode(),
+            past[5] is not None,
         )
 
     async def append(
@@ -304,7 +312,7 @@ class RedisSessionStore(SessionStore):
 
 
 def _beginning(past: _Past) -> DeletedMessages | None:
-    messages, turns, version, user, _ = past
+    messages, turns, version, user, *_ = past
     if messages is None:
         return None
     return DeletedMessages(int(messages), int(turns), version.decode(), user.decode())

@@ -42,6 +42,7 @@ class Row(NamedTuple):
     trial_position: int
     checkpoint: str | None
     name: str
+    name_given: int
 
 
 # A session, and the records of its messages, one a line.
@@ -185,7 +186,7 @@ def begin(connection: sqlite3.Connection, name: Name, terms: RetentionTerms, now
     at, expires_at = now.text, moment(now.time + terms.ttl)
     key = connection.execute(_BEGIN, (*name, at, at, at, expires_at)).lastrowid
     assert key is not None  # noqa: S101 - it was inserted
-    return Row(key, 0, 0, 0, "", "", 0, "completed", expires_at, at, None, 0, 0, None, "")
+    return Row(key, 0, 0, 0, "", "", 0, "completed", expires_at, at, None, 0, 0, None, "", 0)
 
 
 def end(connection: sqlite3.Connection, row: Row, now: Now) -> Effects:

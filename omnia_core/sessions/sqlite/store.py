@@ -22,6 +22,7 @@ from omnia_core.sessions.records import DeletedMessages, Message, Session
 from omnia_core.sessions.sqlite import feed, moments, rows
 from omnia_core.sessions.sqlite.connection import BUSY_SECONDS
 from omnia_core.sessions.sqlite.file import SqliteFile
+from omnia_core.sessions.sqlite.own import SqliteOwnSessions
 from omnia_core.sessions.sqlite.retention import SqliteRetention
 from omnia_core.sessions.sqlite.signals import SqliteSignals
 from omnia_core.sessions.store import (
@@ -78,6 +79,7 @@ class SqliteSessionStore(SessionStore):
         self._file = SqliteFile(path, timings.busy_seconds)
         self._owner = owner
         self._signals = SqliteSignals(self._file, *owner)
+        self._own = SqliteOwnSessions(self._file, owner)
         self._feed = feed.SqliteFeed(self._file, owner) if settings.evaluated else None
         self._terms = retention_terms(settings.ttl, retention)
         self._bounded = retention is not None and retention.bounds_anything
@@ -99,6 +101,10 @@ class SqliteSessionStore(SessionStore):
     @property
     def feed(self) -> feed.SqliteFeed | None:
         return self._feed
+
+    @property
+    def own(self) -> SqliteOwnSessions:
+        return self._own
 
     def start(self) -> None:
         if self._bounded:
@@ -149,6 +155,7 @@ class SqliteSessionStore(SessionStore):
             if row.first_position
             else None,
             row.name,
+            bool(row.name_given),
         )
 
     async def append(
@@ -230,7 +237,7 @@ class SqliteSessionStore(SessionStore):
                 return False
             if audit is not None:
                 rows.keep_trail(connection, id_, row, audit, now)
-            if row.name != expected:
+            if row.name != expected or row.name_given:
                 return False
             connection.execute(_RENAME, (fresh, row.key))
             return True

@@ -61,7 +61,7 @@ export class Conversation extends Changes {
   // `base` is what the paths of the agent begin with; `session` is the one to resume, empty for a new one, which
   // tries out `trial`.
   constructor(
-    private readonly base: string,
+    readonly base: string,
     session: string,
     private readonly trial?: Trial,
   ) {
@@ -179,6 +179,13 @@ export class Conversation extends Changes {
     this.items = [];
     this.#earlier = 0;
     this.name = "";
+    this.changed();
+  }
+
+  // A conversation was given another name.
+  rename(id: string, name: string): void {
+    if (id !== this.kept) return;
+    this.name = name;
     this.changed();
   }
 

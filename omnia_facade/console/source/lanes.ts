@@ -22,6 +22,7 @@ export class Lanes extends Changes {
   readonly conversations: Record<LaneName, Conversation>;
   // Questions that wait until both have answered.
   waiting: string[] = [];
+  readonly base: string;
 
   constructor(
     base: string,
@@ -29,6 +30,7 @@ export class Lanes extends Changes {
     sessions: Record<LaneName, string>,
   ) {
     super();
+    this.base = `${base}compare`;
     const lane = (name: LaneName): Conversation => {
       const conversation = new Conversation(base, sessions[name], trials[name]);
       conversation.listen(() => this.#heard());

@@ -5,26 +5,27 @@
 //   #/c/SESSION/t/2/s/1           its second turn in the inspector, and the first step of that
 //   #/compare?a=2.0.0&b=2.1.0,fast  two versions, the second with a provider, answer the same questions
 //   #/a/NAMESPACE/NAME/c/SESSION  the same where several agents are served
+//   #/history?q=&agent=&status=&from=  there, the conversations of all of them
 
 import { isHub, ownAgent, type AgentName } from "./place";
 import { Changes } from "./parts/changes";
 
 export interface Route {
-  view: "agents" | "try" | "compare";
+  view: "agents" | "try" | "compare" | "history";
   agent: AgentName;
   // Empty: a new conversation.
   session: string;
   // Counted from 1; 0: none is shown in the inspector.
   turn: number;
   step: number;
-  // Of a comparison: what each lane tries out, and its session.
-  lanes: string;
+  // What the history is asked for; of a comparison what each lane tries out, and its session.
+  query: string;
 }
 
-export const NOWHERE: Route = { view: "try", agent: ownAgent, session: "", turn: 0, step: 0, lanes: "" };
+export const NOWHERE: Route = { view: "try", agent: ownAgent, session: "", turn: 0, step: 0, query: "" };
 
 export function parsed(hash: string): Route {
-  const [path = "", lanes = ""] = hash.replace(/^#\/?/, "").split("?");
+  const [path, query = ""] = hash.replace(/^#\/?/, "").split("?") as [string, string?];
   const words = path.split("/").map(decoded);
   const after = (mark: string): string => {
     const at = words.indexOf(mark);
@@ -32,18 +33,20 @@ export function parsed(hash: string): Route {
   };
   let agent = ownAgent;
   if (isHub) {
+    if (words[0] === "history") return { ...NOWHERE, view: "history", query };
     if (words[0] !== "a" || !words[2]) return { ...NOWHERE, view: "agents" };
     agent = { namespace: words[1]!, name: words[2] };
     words.splice(0, 3);
   }
-  if (words[0] === "compare") return { ...NOWHERE, view: "compare", agent, lanes };
+  if (words[0] === "compare") return { ...NOWHERE, view: "compare", agent, query };
   return { ...NOWHERE, agent, session: after("c"), turn: number(after("t")), step: number(after("s")) };
 }
 
-export function addressOf({ view, agent, session, turn, step, lanes }: Route): string {
+export function addressOf({ view, agent, session, turn, step, query }: Route): string {
   if (view === "agents") return "#/";
+  if (view === "history") return query ? `#/history?${query}` : "#/history";
   const words = isHub ? ["a", agent.namespace, agent.name] : [];
-  if (view === "compare") return `#/${[...words, "compare"].map(encodeURIComponent).join("/")}${lanes && `?${lanes}`}`;
+  if (view === "compare") return `#/${[...words, "compare"].map(encodeURIComponent).join("/")}${query && `?${query}`}`;
   if (session) words.push("c", session);
   if (turn) words.push("t", String(turn));
   if (turn && step) words.push("s", String(step));

@@ -391,6 +391,76 @@ class ForkConversationResponse(_message.Message):
     detail: str
     def __init__(self, state: _Optional[_Union[ForkState, str]] = ..., detail: _Optional[str] = ...) -> None: ...
 
+class ListConversationsRequest(_message.Message):
+    __slots__ = ("limit", "cursor")
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    limit: int
+    cursor: str
+    def __init__(self, limit: _Optional[int] = ..., cursor: _Optional[str] = ...) -> None: ...
+
+class ListConversationsResponse(_message.Message):
+    __slots__ = ("conversations", "next", "unavailable")
+    CONVERSATIONS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_FIELD_NUMBER: _ClassVar[int]
+    UNAVAILABLE_FIELD_NUMBER: _ClassVar[int]
+    conversations: _containers.RepeatedCompositeFieldContainer[ListedConversation]
+    next: str
+    unavailable: str
+    def __init__(self, conversations: _Optional[_Iterable[_Union[ListedConversation, _Mapping]]] = ..., next: _Optional[str] = ..., unavailable: _Optional[str] = ...) -> None: ...
+
+class ListedConversation(_message.Message):
+    __slots__ = ("session_id", "session_name", "begun_at", "last_at", "ends_at", "turns", "status", "tokens", "cost_usd")
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    SESSION_NAME_FIELD_NUMBER: _ClassVar[int]
+    BEGUN_AT_FIELD_NUMBER: _ClassVar[int]
+    LAST_AT_FIELD_NUMBER: _ClassVar[int]
+    ENDS_AT_FIELD_NUMBER: _ClassVar[int]
+    TURNS_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_FIELD_NUMBER: _ClassVar[int]
+    COST_USD_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    session_name: str
+    begun_at: str
+    last_at: str
+    ends_at: str
+    turns: int
+    status: str
+    tokens: int
+    cost_usd: float
+    def __init__(self, session_id: _Optional[str] = ..., session_name: _Optional[str] = ..., begun_at: _Optional[str] = ..., last_at: _Optional[str] = ..., ends_at: _Optional[str] = ..., turns: _Optional[int] = ..., status: _Optional[str] = ..., tokens: _Optional[int] = ..., cost_usd: _Optional[float] = ...) -> None: ...
+
+class NameConversationRequest(_message.Message):
+    __slots__ = ("session_id", "name")
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    name: str
+    def __init__(self, session_id: _Optional[str] = ..., name: _Optional[str] = ...) -> None: ...
+
+class NameConversationResponse(_message.Message):
+    __slots__ = ("state", "detail")
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    state: ResumeState
+    detail: str
+    def __init__(self, state: _Optional[_Union[ResumeState, str]] = ..., detail: _Optional[str] = ...) -> None: ...
+
+class DeleteConversationRequest(_message.Message):
+    __slots__ = ("session_id",)
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    def __init__(self, session_id: _Optional[str] = ...) -> None: ...
+
+class DeleteConversationResponse(_message.Message):
+    __slots__ = ("state", "detail")
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    state: ResumeState
+    detail: str
+    def __init__(self, state: _Optional[_Union[ResumeState, str]] = ..., detail: _Optional[str] = ...) -> None: ...
+
 class DuplexStart(_message.Message):
     __slots__ = ("codec", "sample_rate", "channels", "system_instruction")
     CODEC_FIELD_NUMBER: _ClassVar[int]

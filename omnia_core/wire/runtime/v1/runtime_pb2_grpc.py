@@ -69,6 +69,21 @@ class RuntimeServiceStub:
                 request_serializer=omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.ForkConversationRequest.SerializeToString,
                 response_deserializer=omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.ForkConversationResponse.FromString,
                 _registered_method=True)
+        self.ListConversations = channel.unary_unary(
+                '/omnia.runtime.v1.RuntimeService/ListConversations',
+                request_serializer=omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.ListConversationsRequest.SerializeToString,
+                response_deserializer=omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.ListConversationsResponse.FromString,
+                _registered_method=True)
+        self.NameConversation = channel.unary_unary(
+                '/omnia.runtime.v1.RuntimeService/NameConversation',
+                request_serializer=omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.NameConversationRequest.SerializeToString,
+                response_deserializer=omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.NameConversationResponse.FromString,
+                _registered_method=True)
+        self.DeleteConversation = channel.unary_unary(
+                '/omnia.runtime.v1.RuntimeService/DeleteConversation',
+                request_serializer=omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.DeleteConversationRequest.SerializeToString,
+                response_deserializer=omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.DeleteConversationResponse.FromString,
+                _registered_method=True)
 
 
 class RuntimeServiceServicer:
@@ -126,6 +141,32 @@ class RuntimeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListConversations(self, request, context):
+        """Sessions of the caller that have not ended, the latest begun first. INVALID_ARGUMENT when the
+        cursor is none of an earlier response. For a runtime with the capability list_conversations.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def NameConversation(self, request, context):
+        """Gives a session the name that its user chose, which no other name replaces. INVALID_ARGUMENT
+        when session_id or name is empty, or the name is too long or not one line. For a runtime with
+        the capability name_conversation.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteConversation(self, request, context):
+        """Ends a session of the caller before its time. FAILED_PRECONDITION while a turn of it runs,
+        INVALID_ARGUMENT when session_id is empty. For a runtime with the capability
+        delete_conversation.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RuntimeServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -163,6 +204,21 @@ def add_RuntimeServiceServicer_to_server(servicer, server):
                     servicer.ForkConversation,
                     request_deserializer=omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.ForkConversationRequest.FromString,
                     response_serializer=omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.ForkConversationResponse.SerializeToString,
+            ),
+            'ListConversations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListConversations,
+                    request_deserializer=omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.ListConversationsRequest.FromString,
+                    response_serializer=omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.ListConversationsResponse.SerializeToString,
+            ),
+            'NameConversation': grpc.unary_unary_rpc_method_handler(
+                    servicer.NameConversation,
+                    request_deserializer=omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.NameConversationRequest.FromString,
+                    response_serializer=omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.NameConversationResponse.SerializeToString,
+            ),
+            'DeleteConversation': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteConversation,
+                    request_deserializer=omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.DeleteConversationRequest.FromString,
+                    response_serializer=omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.DeleteConversationResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -354,6 +410,87 @@ class RuntimeService:
             '/omnia.runtime.v1.RuntimeService/ForkConversation',
             omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.ForkConversationRequest.SerializeToString,
             omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.ForkConversationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListConversations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/omnia.runtime.v1.RuntimeService/ListConversations',
+            omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.ListConversationsRequest.SerializeToString,
+            omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.ListConversationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def NameConversation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/omnia.runtime.v1.RuntimeService/NameConversation',
+            omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.NameConversationRequest.SerializeToString,
+            omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.NameConversationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteConversation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/omnia.runtime.v1.RuntimeService/DeleteConversation',
+            omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.DeleteConversationRequest.SerializeToString,
+            omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.DeleteConversationResponse.FromString,
             options,
             channel_credentials,
             insecure,

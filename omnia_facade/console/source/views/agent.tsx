@@ -4,9 +4,11 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Conversation } from "../conversation";
 import { KnownConversations } from "../known";
 import { useChanges } from "../parts/changes";
-import { baseOf, isSame, type AgentName } from "../place";
+import { baseOf, isHub, isSame, type AgentName } from "../place";
 import { addressOf, NOWHERE, routes } from "../routes";
+import { hub } from "../wire/hub";
 import { asJson } from "../wire/http";
+import { AgentList } from "./agents";
 import { Composer } from "./composer";
 import { Header } from "./header";
 import { close, Inspector } from "./inspector";
@@ -37,14 +39,19 @@ export function Agent({ agent }: { agent: AgentName }) {
   useEffect(() => {
     if (!isOpen) return;
     // The page works without it.
-    asJson<Description>(`${base}api/agent`).then(setDescribed, () => {});
+    asJson<Description>(`${base}api/agent`).then((found) => {
+      setDescribed(found);
+      known.serve(base, found.capabilities ?? []);
+    }, () => {});
   }, [isOpen]);
+  useEffect(() => void known.load(), [conversation.running]);
   useEffect(() => {
     document.title = [conversation.name, name, "Omnia"].filter(Boolean).join(" · ");
   }, [conversation.name]);
   useEffect(() => {
     if (conversation.kept && conversation.said) known.use(conversation.kept, conversation.name || conversation.said);
   }, [conversation.kept, conversation.name, conversation.said]);
+  useHub(conversation, agent);
   const begin = (): void => {
     routes.go({ session: "", turn: 0, step: 0 });
     document.getElementById("message")?.focus();
@@ -77,7 +84,8 @@ export function Agent({ agent }: { agent: AgentName }) {
       >
         <Sessions conversation={conversation} />
       </Header>
-      <Rail known={known} begin={begin}>
+      <Rail known={known} begin={begin} renamed={(id, named) => conversation.rename(id, named)}>
+        {isHub && <AgentList />}
         {described.capabilities?.includes("trial") && (
           <a id="compare" href={addressOf({ ...NOWHERE, agent, view: "compare" })}>
             Compare
@@ -91,6 +99,20 @@ export function Agent({ agent }: { agent: AgentName }) {
       {inspected && <Inspector turn={inspected} number={turn} count={conversation.count} step={step} />}
     </div>
   );
+}
+
+// Where several agents are served, it is known when this one changes.
+function useHub(conversation: Conversation, agent: AgentName): void {
+  const { version, state } = hub.agent(agent) ?? {};
+  const before = useRef({ version, state });
+  useEffect(() => {
+    const last = before.current;
+    before.current = { version, state };
+    if (version && last.version && version !== last.version && conversation.items.length) {
+      conversation.note(`prompt ${last.version} → ${version} from here on`);
+    }
+    if (state === "ready" && last.state !== state && conversation.state.kind !== "open") conversation.connect();
+  }, [version, state]);
 }
 
 // Lets the address follow the conversation, and the conversation the address, each at once.

@@ -15,7 +15,7 @@ const NOTHING = (): void => {};
 
 // The lanes of the address; each lane's session is beside it.
 function lanesOf(agent: AgentName): Lanes {
-  const given = new URLSearchParams(routes.now.lanes);
+  const given = new URLSearchParams(routes.now.query);
   const of = <T,>(value: (name: LaneName) => T): Record<LaneName, T> => ({ a: value("a"), b: value("b") });
   return new Lanes(
     baseOf(agent),
@@ -37,10 +37,10 @@ export function Compare({ agent }: { agent: AgentName }) {
   useEffect(() => {
     document.title = `Compare · ${agent.name} · Omnia`;
     const ends = [
-      lanes.listen(() => routes.now.view === "compare" && routes.go({ lanes: addressed(lanes) }, { replace: true })),
+      lanes.listen(() => routes.now.view === "compare" && routes.go({ query: addressed(lanes) }, { replace: true })),
       // Other lanes, by Back or by hand.
       routes.listen(() => {
-        if (routes.now.view === "compare" && routes.now.lanes !== addressed(lanes)) setLanes(lanesOf(agent));
+        if (routes.now.view === "compare" && routes.now.query !== addressed(lanes)) setLanes(lanesOf(agent));
       }),
     ];
     const stop = (event: KeyboardEvent): void => {
@@ -122,7 +122,7 @@ function Lane({ name, lanes }: { name: LaneName; lanes: Lanes }) {
         event.preventDefault();
         const given = new FormData(form.current!);
         const chosen = trialOf(["version", "provider"].map((each) => String(given.get(each) ?? "").trim()).join(","));
-        routes.go({ lanes: new URLSearchParams(LANES.map((each) => [each, textOf(each === name ? chosen : lanes.trials[each])])).toString() });
+        routes.go({ query: new URLSearchParams(LANES.map((each) => [each, textOf(each === name ? chosen : lanes.trials[each])])).toString() });
       }}
     >
       <h2>{name.toUpperCase()}</h2>

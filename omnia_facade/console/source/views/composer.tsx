@@ -6,7 +6,7 @@ import { size } from "../parts/figures";
 import { Close } from "../parts/icons";
 
 // Of one conversation, or of several that hear the same.
-export type Spoken = Pick<Conversation, "running" | "stopping" | "say" | "stop">;
+export type Spoken = Pick<Conversation, "base" | "running" | "stopping" | "say" | "stop">;
 
 export function Composer({ conversation, agent }: { conversation: Spoken; agent: string }) {
   const [files, setFiles] = useState<File[]>([]);
@@ -14,12 +14,18 @@ export function Composer({ conversation, agent }: { conversation: Spoken; agent:
   const form = useRef<HTMLFormElement>(null);
   const message = useRef<HTMLTextAreaElement>(null);
   const chosen = useRef<HTMLInputElement>(null);
-  useEffect(() => message.current!.focus(), []);
+  // What is being written outlives a reload of the page.
+  const draft = `omnia.draft ${conversation.base}`;
+  useEffect(() => {
+    message.current!.value ||= sessionStorage.getItem(draft) ?? "";
+    message.current!.focus();
+  }, []);
   const add = (more: FileList | null | undefined): void => setFiles((before) => [...before, ...(more ?? [])]);
   const send = (): void => {
     const text = message.current!.value.trim();
     if (!text && files.length === 0) return;
     message.current!.value = "";
+    sessionStorage.removeItem(draft);
     setFiles([]);
     conversation.say(text, files);
   };
@@ -72,6 +78,10 @@ export function Composer({ conversation, agent }: { conversation: Spoken; agent:
           rows={1}
           placeholder={`Write to ${agent}`}
           aria-describedby="keys"
+          onInput={({ currentTarget: { value } }) => {
+            if (value) sessionStorage.setItem(draft, value);
+            else sessionStorage.removeItem(draft);
+          }}
           onKeyDown={(event) => {
             if (event.key === "ArrowUp" && !event.currentTarget.value) {
               event.preventDefault();

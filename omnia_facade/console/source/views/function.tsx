@@ -6,10 +6,13 @@ import { resolved, type Schema } from "../form/schema";
 import { FieldView } from "../form/views";
 import { nearest, violations, type Violation } from "../form/violations";
 import { pretty, seconds, usageFacts } from "../parts/figures";
+import { baseOf, isHub, type AgentName } from "../place";
 import type { Usage } from "../wire/frames";
 import { asJson, Refused } from "../wire/http";
 import type { State } from "../wire/socket";
+import { AgentList, RailButton } from "./agents";
 import { Header } from "./header";
+import { RailFrame } from "./rail";
 
 interface OpenApi {
   paths: Record<string, { post: { requestBody: { content: { "application/json": { schema: Schema } } } } }>;
@@ -29,7 +32,9 @@ interface Form {
   path: string;
 }
 
-export function FunctionPage({ name }: { name: string }) {
+// Of one function only: another function is another component.
+export function FunctionPage({ agent }: { agent: AgentName }) {
+  const [base] = useState(() => baseOf(agent));
   const [state, setState] = useState<State>({ kind: "connecting", text: "Loading" });
   const [form, setForm] = useState<Form | null>(null);
   const [result, setResult] = useState<Result | null>(null);
@@ -47,10 +52,10 @@ export function FunctionPage({ name }: { name: string }) {
   const load = async (): Promise<void> => {
     setState({ kind: "connecting", text: "Loading" });
     try {
-      const openapi = await asJson<OpenApi>("openapi.json");
+      const openapi = await asJson<OpenApi>(`${base}openapi.json`);
       const [[address, { post }]] = Object.entries(openapi.paths) as [[string, OpenApi["paths"][string]]];
       const schema = resolved(post.requestBody.content["application/json"].schema, openapi);
-      setForm((now) => now ?? { root: fieldFor("input", schema, openapi, "", true), path: address.replace(/^\//, "") });
+      setForm((now) => now ?? { root: fieldFor("input", schema, openapi, "", true), path: base + address.replace(/^\//, "") });
       setState({ kind: "open", text: "Ready" });
     } catch (error) {
       const why = `The function's OpenAPI document cannot be read: ${(error as Error).message}`;
@@ -122,8 +127,19 @@ export function FunctionPage({ name }: { name: string }) {
   }, []);
   const shown: State = calling && state.kind === "open" ? { kind: "open", text: "Calling" } : state;
   return (
-    <div class="page function">
-      <Header name={name} state={shown} changed={load} skip={{ to: "input", label: "Skip to the input" }} />
+    <div class={isHub ? "page agent function" : "page function"}>
+      <Header
+        name={agent.name}
+        state={shown}
+        changed={load}
+        skip={{ to: "input", label: "Skip to the input" }}
+        actions={isHub && <RailButton label="Agents" />}
+      />
+      {isHub && (
+        <RailFrame label="Agents">
+          <AgentList />
+        </RailFrame>
+      )}
       <main class="columns">
         <form
           id="input"

@@ -2,8 +2,10 @@
 
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { isHub } from "../place";
 import { credential } from "../wire/credential";
 import type { State } from "../wire/socket";
+import { FindButton } from "./find";
 
 interface Props {
   name: string;
@@ -47,7 +49,13 @@ export function Header({ name, state, changed, actions, children, skip }: Props)
         {skip.label}
       </a>
       <header>
-        <Logo />
+        {isHub ? (
+          <a class="home" href="#/" aria-label="All agents" aria-keyshortcuts="Alt+1">
+            <Logo />
+          </a>
+        ) : (
+          <Logo />
+        )}
         <div class="title">
           <h1 id="name">{name}</h1>
           <p id="state" class="state" role="status" data-state={state.kind}>
@@ -55,6 +63,7 @@ export function Header({ name, state, changed, actions, children, skip }: Props)
           </p>
         </div>
         <div class="actions">
+          {isHub && <FindButton />}
           {actions}
           <button
             id="settings-toggle"

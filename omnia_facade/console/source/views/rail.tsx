@@ -1,17 +1,32 @@
 // Beside the conversation: the conversations before, by day. On a small screen it opens over the page.
 
 import type { ComponentChildren } from "preact";
-import type { Known, KnownConversations } from "../known";
+import type { KnownConversations } from "../known";
 import { useChanges } from "../parts/changes";
-import { addressOf, routes } from "../routes";
+import { routes } from "../routes";
+import { Entry } from "./entry";
 
-export function Rail({ known, begin, children }: { known: KnownConversations; begin: () => void; children?: ComponentChildren }) {
+// A popover where there is no room for it: the browser closes it by Escape and by a click beside it.
+export const RailFrame = ({ label, children }: { label: string; children: ComponentChildren }) => (
+  <nav id="rail" class="rail" aria-label={label} popover="auto">
+    {children}
+  </nav>
+);
+
+interface Props {
+  known: KnownConversations;
+  begin: () => void;
+  // Called when a conversation was given another name.
+  renamed: (id: string, name: string) => void;
+  children?: ComponentChildren;
+}
+
+export function Rail({ known, begin, renamed, children }: Props) {
   useChanges(known);
   useChanges(routes);
   const days = Map.groupBy(known.list, ({ at }) => dayOf(at));
   return (
-    // A popover where there is no room for it: the browser closes it by Escape and by a click beside it.
-    <nav id="rail" class="rail" aria-label="Conversations" popover="auto">
+    <RailFrame label="Conversations">
       {children}
       <button id="new" type="button" aria-keyshortcuts="Alt+N" onClick={() => closing(begin)}>
         New conversation
@@ -21,34 +36,22 @@ export function Rail({ known, begin, children }: { known: KnownConversations; be
           <h2>{day}</h2>
           <ul>
             {list.map((each) => (
-              <Entry key={each.id} known={each} />
+              <Entry key={each.id} entry={each} known={known} chosen={() => closing()} renamed={renamed} />
             ))}
           </ul>
         </section>
       ))}
-      {known.list.length > 0 && (
+      {known.next && (
+        <button type="button" class="bare small" onClick={() => void known.load(true)}>
+          Show more
+        </button>
+      )}
+      {known.list.length > 0 && !known.can("list") && (
         <button type="button" class="bare small" onClick={() => known.forgetAll()}>
           Forget this list
         </button>
       )}
-    </nav>
-  );
-}
-
-function Entry({ known: { id, name, at } }: { known: Known }) {
-  const { now } = routes;
-  return (
-    <li>
-      <a
-        href={addressOf({ ...now, view: "try", session: id, turn: 0, step: 0 })}
-        aria-current={now.session === id ? "page" : undefined}
-        title={name}
-        onClick={() => closing()}
-      >
-        <span>{name}</span>
-        <small>{new Date(at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })}</small>
-      </a>
-    </li>
+    </RailFrame>
   );
 }
 

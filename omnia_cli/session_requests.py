@@ -1,4 +1,4 @@
-"""Cancels the running turn of a session over HTTP."""
+"""Changes one session of an agent over HTTP."""
 
 import http.client
 from urllib.parse import quote, urlsplit
@@ -8,8 +8,8 @@ import orjson
 _TIMEOUT_SECONDS = 10.0
 
 
-class CancelFailed(Exception):
-    """The turn was not cancelled; the message is for people.
+class SessionRefused(Exception):
+    """The session was not changed; the message is for people.
 
     Attributes:
         unknown: whether the agent does not know the session, or it is another user's.
@@ -24,27 +24,41 @@ def cancel_turn(url: str, session_id: str, token: str | None) -> None:
     """Ask an agent, by the URL of its conversations, to cancel the running turn of a session.
 
     Raises:
-        CancelFailed: the agent refuses, or cannot be reached.
+        SessionRefused: the agent refuses, or cannot be reached.
     """
+    _ask(url, token, "POST", f"/sessions/{quote(session_id, safe='')}/cancel")
+
+
+def name_session(url: str, session_id: str, token: str | None, name: str) -> str:
+    """Give a session of an agent, as `cancel_turn`, a name; return the name that it has then.
+
+    Raises:
+        SessionRefused: the agent refuses, or cannot be reached.
+    """
+    path = f"/api/sessions/{quote(session_id, safe='')}"
+    answer = _ask(url, token, "PATCH", path, orjson.dumps({"name": name}))
+    return str(orjson.loads(answer)["session_name"])
+
+
+def _ask(url: str, token: str | None, method: str, path: str, body: bytes | None = None) -> bytes:
     parts = urlsplit(url)
     secure = parts.scheme in ("https", "wss")
     make = http.client.HTTPSConnection if secure else http.client.HTTPConnection
     connection = make(parts.hostname or "", parts.port, timeout=_TIMEOUT_SECONDS)
-    path = f"{parts.path.removesuffix('/ws')}/sessions/{quote(session_id, safe='')}/cancel"
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     try:
-        connection.request("POST", path, headers=headers)
+        connection.request(method, parts.path.removesuffix("/ws") + path, body, headers)
         response = connection.getresponse()
         answer = response.read()
     except (OSError, ValueError, http.client.HTTPException) as error:
-        raise CancelFailed(f"{url} cannot be reached: {error}") from error
+        raise SessionRefused(f"{url} cannot be reached: {error}") from error
     finally:
         connection.close()
-    if response.status == http.client.ACCEPTED:
-        return
+    if response.status in (http.client.OK, http.client.ACCEPTED):
+        return answer
     try:
         detail = str(orjson.loads(answer)["detail"])
     except (orjson.JSONDecodeError, KeyError, TypeError):
         detail = "this is not an agent of this version"
     unknown = response.status == http.client.NOT_FOUND
-    raise CancelFailed(f"HTTP {response.status}: {detail}", unknown=unknown)
+    raise SessionRefused(f"HTTP {response.status}: {detail}", unknown=unknown)

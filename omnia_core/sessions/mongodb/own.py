@@ -1,0 +1,102 @@
+"""What users may do with sessions of their own, in MongoDB."""
+
+from omnia_core.sessions.escaping import escape_nul, replace_nul, unescape_nul
+from omnia_core.sessions.mongodb import documents
+from omnia_core.sessions.mongodb.client import Collections, Document, MongoConnection
+from omnia_core.sessions.mongodb.retention import delete_session
+from omnia_core.sessions.own import ListedSession, ListPlace, OwnSessions
+
+_LISTED = (
+    "session_id",
+    "name",
+    "begun_at",
+    "active_at",
+    "expires_at",
+    "turns",
+    "status",
+    "input_tokens",
+    "output_tokens",
+    "cost_usd",
+)
+
+
+class MongoOwnSessions(OwnSessions):
+    """The sessions of one agent."""
+
+    def __init__(self, connection: MongoConnection, owner: documents.Owner) -> None:
+        self._connection = connection
+        self._owner = owner
+
+    async def give_name(self, session_id: str, name: str) -> bool:
+        wanted, named = self._open(session_id), {"name": replace_nul(name), "name_given": True}
+
+        async def give(collections: Collections) -> bool:
+            result = await collections.sessions.update_one(wanted, {"$set": named})
+            return result.matched_count > 0
+
+        return await self._connection.run(give)
+
+    async def end(self, session_id: str) -> bool:
+        found = await self._connection.run(lambda each: self._find(each, session_id))
+        if found is None:
+            return False
+        key = found["_id"]
+
+        async def end(collections: Collections) -> None:
+            ended = documents.ended(key)
+            ended["$set"]["expires_at"] = documents.now()
+            await collections.sessions.update_one({"_id": key}, ended)
+            # A policy keeps those whose time is longer than their time to live.
+            if found["kept_until"] <= found["expires_at"]:
+                await delete_session(collections, key=key)
+
+        await self._connection.run(end)
+        return True
+
+    async def of_user(self, user_id: str, limit: int, after: ListPlace) -> list[ListedSession]:
+        wanted = {
+            "namespace": self._owner.namespace,
+            "agent": self._owner.agent,
+            "user_id": escape_nul(user_id),
+            "tag": "agent",
+            "ended": False,
+            "expires_at": {"$gt": documents.now()},
+            "length": {"$gt": 0},
+            "$or": [
+                {"begun_at": {"$lt": after.begun_at}},
+                {"begun_at": after.begun_at, "session_id": {"$lt": escape_nul(after.session_id)}},
+            ],
+        }
+
+        async def find(collections: Collections) -> list[Document]:
+            found = collections.sessions.find(wanted, _LISTED)
+            return await found.sort([("begun_at", -1), ("session_id", -1)]).limit(limit).to_list()
+
+        return [_listed(each) for each in await self._connection.run(find)]
+
+    async def _find(self, collections: Collections, session_id: str) -> Document | None:
+        return await collections.sessions.find_one(
+            self._open(session_id), ["kept_until", "expires_at"]
+        )
+
+    def _open(self, session_id: str) -> Document:
+        """Return the filter of the session with an id that has begun and not ended."""
+        return {
+            "open": self._owner.open_name(session_id),
+            "expires_at": {"$gt": documents.now()},
+            "length": {"$gt": 0},
+        }
+
+
+def _listed(session: Document) -> ListedSession:
+    return ListedSession(
+        id=unescape_nul(session["session_id"]),
+        name=session["name"],
+        begun_at=session["begun_at"],
+        active_at=session["active_at"],
+        ends_at=session["expires_at"],
+        turns=session["turns"],
+        status=session["status"],
+        tokens=session["input_tokens"] + session["output_tokens"],
+        cost_usd=session["cost_usd"],
+    )

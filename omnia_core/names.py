@@ -72,6 +72,8 @@ TRIAL_VARIANT = "trial"
 
 # In an environment, where an empty list means the default.
 NO_DOORS = "none"
+# Not one of `facade.doors`: it comes with the console.
+CONSOLE_DOOR = "console"
 # They reveal nothing to a client without a credential. A2A publishes a card, and is asked for.
 DEFAULT_DOORS = (Door.CHAT, Door.OPENAI, Door.AGUI)
 
@@ -150,11 +152,11 @@ class RuntimeCapability(StrEnum):
     MEDIA_STORAGE_REF = "media_storage_ref"
     SEED_HISTORY = "seed_history"
     REQUEST_TOOLS = "request_tools"
-    FORK = "fork"
     READ_CONVERSATION = "read_conversation"
     LIST_CONVERSATIONS = "list_conversations"
     NAME_CONVERSATION = "name_conversation"
     DELETE_CONVERSATION = "delete_conversation"
+    FORK = "fork"
 
 
 # The largest gRPC message and the largest WebSocket message, in bytes.

@@ -21,23 +21,22 @@ from omnia_core.telemetry.tracing.configuration import configure_tracing
 from omnia_facade.auth.chain import Authenticator
 from omnia_facade.auth.mounted import MountedValidator
 from omnia_facade.backend.own_sessions import SessionDirectory
-from omnia_facade.backend.port import Backend, NewId
+from omnia_facade.backend.port import Backend
 from omnia_facade.cancellation import TurnCancel
 from omnia_facade.console.description import AgentDescription, description_of
+from omnia_facade.console.inside import AgentParts
 from omnia_facade.context import ProcessContext
 from omnia_facade.conversations import open_backend, open_own_sessions, websocket_upgrade
 from omnia_facade.doors.registry import served_doors
 from omnia_facade.entrance.capacity import Capacity
-from omnia_facade.entrance.head_route import HeadRoute
 from omnia_facade.entrance.http_side import HttpProtocolFactory, HttpSide
 from omnia_facade.entrance.router import (
     ConnectionRouter,
     EntranceContext,
+    HeadRoute,
     StaticFrontPage,
 )
-from omnia_facade.forking import SessionFork
 from omnia_facade.metrics import FacadeMetrics
-from omnia_facade.new_sessions import session_ids
 from omnia_facade.own_sessions import OwnSessionsList, serves_session
 from omnia_facade.past import PastTurns
 from omnia_facade.ports import listen, readiness, serve_health
@@ -100,9 +99,7 @@ class FacadeServer:
             hosts = HostRule(env.bind_address if public else None, env.allowed_origins)
             budget = ReceiveBudget()
             local = is_loopback(env.bind_address or "")
-            head_routes = tuple(
-                _head_routes(env, backend, sessions, session_ids(media), local=local)
-            )
+            head_routes = tuple(_head_routes(context, backend, sessions, local=local))
             http = _HttpServer(
                 partial(
                     _open_http,
@@ -201,21 +198,21 @@ def mcp_resource(env: FacadeEnv) -> str:
 
 
 def _head_routes(
-    env: FacadeEnv,
+    context: ProcessContext,
     backend: Backend | None,
     sessions: SessionDirectory | None,
-    new_id: NewId,
     *,
     local: bool,
 ) -> Iterator[HeadRoute]:
+    env, client = context.env, context.client
     origins = tuple(env.allowed_origins)
     if env.console:
         known = backend.capabilities if backend else None
-        yield AgentDescription(description_of(env), origins, local, known, env.trial)
+        parts = AgentParts(client, inside=env.console_inside) if client else None
+        yield AgentDescription(description_of(env), origins, local, known, parts, env.trial)
     if backend is not None:
         yield TurnCancel(backend, origins, local=local)
-        yield PastTurns(backend, origins, local=local)
-        yield SessionFork(backend, new_id, origins, local=local)
+        yield PastTurns(backend, origins, local=local, inside=env.console_inside)
     if sessions is not None:
         yield OwnSessionsList(sessions, origins, local=local)
 

@@ -49,7 +49,6 @@ class TurnCancel:
     """Answers the requests to cancel a turn."""
 
     status = 202
-    body_bytes = 0
     hint = "cancel a turn with POST /sessions/{id}/cancel"
 
     def __init__(self, backend: Backend, allowed_origins: Sequence[str], *, local: bool) -> None:

@@ -18,17 +18,12 @@ class RepeatedField(str):
 
 
 class RequestHead(Struct, frozen=True):
-    """A request without its body. Header names are lower-case.
-
-    Attributes:
-        body: for the few routes that are answered by the head and read a small body too.
-    """
+    """A request without its body. Header names are lower-case."""
 
     method: str
     path: str
     query: str
     headers: Mapping[str, str]
-    body: bytes = b""
 
     @property
     def is_upgrade(self) -> bool:

@@ -1,11 +1,12 @@
 """One port for WebSocket and HTTP: the head of the first request selects the protocol."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeAlias, cast
+from typing import Any, Protocol, TypeAlias, cast
 
 import structlog
-from msgspec import Struct, field, structs
+from msgspec import Struct, field
 
 from omnia_core.http.errors import HttpError, json_response, response_bytes
 from omnia_core.http.head import END, RequestHead, parse_head
@@ -16,6 +17,7 @@ from omnia_core.http.received import (
     ReceivedBytes,
     discard_slowly,
 )
+from omnia_core.jsonvalue import JsonObject
 from omnia_facade.auth.chain import Authenticator
 from omnia_facade.auth.principal import Principal
 from omnia_facade.entrance.admission import (
@@ -33,14 +35,34 @@ from omnia_facade.entrance.errors import (
     too_many_connections_of_user,
     too_many_unfinished,
 )
-from omnia_facade.entrance.head_route import HeadRoute
 from omnia_facade.entrance.http_side import HttpSide
-from omnia_facade.entrance.small_bodies import CONTINUE, body_size, expects_continue
 from omnia_facade.timings import USUAL, Timings
 
 Upgrade: TypeAlias = Callable[[RequestHead, Principal], asyncio.Protocol]
 # Answers requests that need neither credential nor server: a whole response, or None.
 StaticFrontPage: TypeAlias = Callable[[RequestHead], bytes | None]
+
+
+class HeadRoute(Protocol):
+    """Answers authenticated requests by their heads; their bodies are discarded."""
+
+    @property
+    def status(self) -> int:
+        """The status of its answers."""
+
+    @property
+    def hint(self) -> str:
+        """What can be requested here, for the answer to a request for another path."""
+
+    def serves(self, path: str) -> bool:
+        """Whether this route serves a path, with any method."""
+
+    async def answer(self, head: RequestHead, principal: Principal) -> JsonObject:
+        """Return the body of an answer.
+
+        Raises:
+            HttpError: the request is answered with this error.
+        """
 
 
 _log = structlog.get_logger()
@@ -91,7 +113,6 @@ class ConnectionRouter(asyncio.Protocol):
     __slots__ = (
         "_admission",
         "_answered",
-        "_awaited",
         "_began",
         "_context",
         "_deciding",
@@ -107,8 +128,6 @@ class ConnectionRouter(asyncio.Protocol):
         # The head that is being decided on, as it arrived.
         self._head_bytes = b""
         self._deciding = False
-        # The size of a body that a route reads, and who waits for it.
-        self._awaited: tuple[int, asyncio.Future[None]] | None = None
         self._admission = Admission.DROP
         self._answered = False
         self._began = 0.0
@@ -135,8 +154,6 @@ class ConnectionRouter(asyncio.Protocol):
         self._forget()
         self._leave()
         self._transport = None
-        if self._awaited:
-            self._awaited[1].cancel()
 
     def data_received(self, data: bytes) -> None:
         if self._answered:
@@ -147,7 +164,6 @@ class ConnectionRouter(asyncio.Protocol):
             self._reject(too_many_unfinished())
             return
         if self._deciding:
-            self._body_received()
             return
         try:
             size = self._received.head_size()
@@ -270,8 +286,6 @@ class ConnectionRouter(asyncio.Protocol):
 
     async def _answer_head(self, route: HeadRoute, head: RequestHead, principal: Principal) -> None:
         try:
-            if route.body_bytes:
-                head = structs.replace(head, body=await self._body(head, route.body_bytes))
             body = await route.answer(head, principal)
             headers = {"Cache-Control": "no-store"}
             head_only = head.method == "HEAD"
@@ -280,38 +294,6 @@ class ConnectionRouter(asyncio.Protocol):
             self._reject(rejected, head)
         except HttpError as error:
             self._answer(response_bytes(error, head_only=head.method == "HEAD"))
-
-    async def _body(self, head: RequestHead, limit: int) -> bytes:
-        """Return the body of the request that is being decided.
-
-        Raises:
-            HttpError: it is too large, does not say its size, or does not arrive in time.
-        """
-        size = body_size(head, limit)
-        transport = self._transport
-        if transport and len(self._received) < size:
-            if expects_continue(head):
-                transport.write(CONTINUE)
-            arrived = asyncio.get_running_loop().create_future()
-            self._awaited = size, arrived
-            transport.resume_reading()
-            try:
-                async with asyncio.timeout(self._context.timings.head):
-                    await arrived
-            except TimeoutError:
-                raise HttpError(
-                    408, "request_timeout", "the body was not complete in time"
-                ) from None
-            finally:
-                self._awaited = None
-        return self._received.take(size)
-
-    def _body_received(self) -> None:
-        if self._awaited and len(self._received) >= self._awaited[0]:
-            if not self._awaited[1].done():
-                self._awaited[1].set_result(None)
-            if self._transport:
-                self._transport.pause_reading()
 
     def _hand_over(self, inner: asyncio.Protocol, user_id: str) -> None:
         """Let another protocol serve the connection, which is counted for this user."""
@@ -349,7 +331,9 @@ class ConnectionRouter(asyncio.Protocol):
             return
         transport.write(response)
         if transport.can_write_eof():
-            transport.write_eof()
+            # The client may have left while its answer was made.
+            with contextlib.suppress(OSError):
+                transport.write_eof()
         transport.resume_reading()
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(self._context.timings.linger, self._close, transport)

@@ -1,15 +1,11 @@
 """Routes that need the head of a request only, where the HTTP server answers."""
 
 from aiohttp import web
-from msgspec import structs
 
 from omnia_core.http.head import RequestHead, joined_headers
 from omnia_core.jsonvalue import json_bytes
 from omnia_facade.auth.principal import Principal
-from omnia_facade.entrance.head_route import HeadRoute
-from omnia_facade.http.body import read_body
-
-BODY_SECONDS = 10.0
+from omnia_facade.entrance.router import HeadRoute
 
 
 class HeadHttpRoute:
@@ -30,9 +26,6 @@ class HeadHttpRoute:
     async def answer(self, request: web.BaseRequest, caller: Principal) -> web.StreamResponse:
         headers = joined_headers((name.lower(), value) for name, value in request.headers.items())
         head = RequestHead(request.method, request.path, request.query_string, headers)
-        if limit := self._route.body_bytes:
-            given = await read_body(request, limit=limit, seconds=BODY_SECONDS)
-            head = structs.replace(head, body=given)
         body = json_bytes(await self._route.answer(head, caller))
         return web.Response(
             status=self._route.status,

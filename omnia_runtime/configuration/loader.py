@@ -44,11 +44,13 @@ class Configuration(Struct, frozen=True):
     """The agent, in each version of its PromptPack that is in use.
 
     Attributes:
+        handler_types: the type of each tool handler, by its name.
         trials: None where sessions try nothing out.
     """
 
     versions: PackVersions[AgentVersion]
     models: Models
+    handler_types: Mapping[str, str] = {}
     trials: Trials | None = None
 
 
@@ -87,7 +89,7 @@ class Loader:
         versions = packs.map(builder.build)
         trials = Trials(packs, env.prompt_name, builder.build) if env.trial else None
         _warn([*opened.problems, *problems, *versions.problems, *builder.warnings])
-        return Configuration(versions, models, trials)
+        return Configuration(versions, models, opened.types, trials)
 
     def paths(self, configuration: Configuration) -> list[Path]:
         """Return the files that a configuration was read from."""

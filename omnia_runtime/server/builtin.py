@@ -34,9 +34,6 @@ class BuiltinServer:
                 PREFIX + "ReadConversation": _unary(
                     service.read_conversation, pb.ReadConversationRequest
                 ),
-                PREFIX + "ForkConversation": _unary(
-                    service.fork_conversation, pb.ForkConversationRequest
-                ),
                 PREFIX + "ListConversations": _unary(
                     service.list_conversations, pb.ListConversationsRequest
                 ),
@@ -45,6 +42,11 @@ class BuiltinServer:
                 ),
                 PREFIX + "DeleteConversation": _unary(
                     service.delete_conversation, pb.DeleteConversationRequest
+                ),
+                PREFIX + "DescribeAgent": _unary(service.describe_agent, pb.DescribeAgentRequest),
+                PREFIX + "ComposePrompt": _unary(service.compose_prompt, pb.ComposePromptRequest),
+                PREFIX + "ForkConversation": _unary(
+                    service.fork_conversation, pb.ForkConversationRequest
                 ),
                 _HEALTH + "Check": self._health.check,
                 _HEALTH + "Watch": self._health.watch,

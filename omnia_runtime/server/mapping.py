@@ -25,10 +25,10 @@ CAPABILITIES = (
     RuntimeCapability.CLIENT_TOOLS.value,
     RuntimeCapability.SEED_HISTORY.value,
     RuntimeCapability.REQUEST_TOOLS.value,
-    RuntimeCapability.FORK.value,
     RuntimeCapability.READ_CONVERSATION.value,
     RuntimeCapability.NAME_CONVERSATION.value,
     RuntimeCapability.DELETE_CONVERSATION.value,
+    RuntimeCapability.FORK.value,
 )
 # Offered by a client in one message.
 MAX_TOOLS = 128

@@ -58,11 +58,6 @@ class RuntimeServicer(Protocol):
     ) -> pb.ReadConversationResponse:
         """Return the last turns of a session of the caller."""
 
-    async def fork_conversation(
-        self, request: pb.ForkConversationRequest, metadata: Metadata
-    ) -> pb.ForkConversationResponse:
-        """Begin a session with the first turns of a session of the caller."""
-
     async def list_conversations(
         self, request: pb.ListConversationsRequest, metadata: Metadata
     ) -> pb.ListConversationsResponse:
@@ -77,6 +72,21 @@ class RuntimeServicer(Protocol):
         self, request: pb.DeleteConversationRequest, metadata: Metadata
     ) -> pb.DeleteConversationResponse:
         """End a session of the caller."""
+
+    async def describe_agent(
+        self, request: pb.DescribeAgentRequest, metadata: Metadata
+    ) -> pb.DescribeAgentResponse:
+        """Return what the agent is made of."""
+
+    async def compose_prompt(
+        self, request: pb.ComposePromptRequest, metadata: Metadata
+    ) -> pb.ComposePromptResponse:
+        """Return the system prompt of a version with values."""
+
+    async def fork_conversation(
+        self, request: pb.ForkConversationRequest, metadata: Metadata
+    ) -> pb.ForkConversationResponse:
+        """Begin a session with the first turns of a session of the caller."""
 
 
 class RuntimeServer(Protocol):

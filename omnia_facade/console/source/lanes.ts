@@ -22,17 +22,17 @@ export class Lanes extends Changes {
   readonly conversations: Record<LaneName, Conversation>;
   // Questions that wait until both have answered.
   waiting: string[] = [];
-  readonly base: string;
 
+  // `metadata` is sent with each message, in both lanes.
   constructor(
-    base: string,
+    readonly base: string,
     readonly trials: Record<LaneName, Trial>,
     sessions: Record<LaneName, string>,
+    metadata: () => Record<string, string>,
   ) {
     super();
-    this.base = `${base}compare`;
     const lane = (name: LaneName): Conversation => {
-      const conversation = new Conversation(base, sessions[name], trials[name]);
+      const conversation = new Conversation(base, sessions[name], metadata, trials[name]);
       conversation.listen(() => this.#heard());
       return conversation;
     };

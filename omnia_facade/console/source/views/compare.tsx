@@ -6,21 +6,25 @@ import { useChanges } from "../parts/changes";
 import { baseOf, type AgentName } from "../place";
 import { addressOf, NOWHERE, routes } from "../routes";
 import type { Turn } from "../turn";
+import { Variables } from "../variables";
+import { asJson } from "../wire/http";
 import { Composer } from "./composer";
 import { Header } from "./header";
+import type { Description } from "./start";
 import { AnswerView } from "./turn";
 
 const MAX_FILE = 1 << 20;
 const NOTHING = (): void => {};
 
 // The lanes of the address; each lane's session is beside it.
-function lanesOf(agent: AgentName): Lanes {
+function lanesOf(agent: AgentName, variables: Variables): Lanes {
   const given = new URLSearchParams(routes.now.query);
   const of = <T,>(value: (name: LaneName) => T): Record<LaneName, T> => ({ a: value("a"), b: value("b") });
   return new Lanes(
     baseOf(agent),
     of((name) => trialOf(given.get(name) ?? "")),
     of((name) => given.get(`${name}c`) ?? ""),
+    () => variables.metadata,
   );
 }
 
@@ -31,16 +35,21 @@ function addressed({ trials, conversations }: Lanes): string {
 }
 
 export function Compare({ agent }: { agent: AgentName }) {
-  const [lanes, setLanes] = useState(() => lanesOf(agent));
+  const [variables] = useState(() => new Variables(agent));
+  const [lanes, setLanes] = useState(() => lanesOf(agent, variables));
   const [shown, setShown] = useState<LaneName>("a");
   useChanges(lanes);
+  useEffect(() => {
+    // The page works without it.
+    asJson<Description>(`${baseOf(agent)}api/agent`).then((found) => variables.declare(found.variables ?? []), () => {});
+  }, []);
   useEffect(() => {
     document.title = `Compare · ${agent.name} · Omnia`;
     const ends = [
       lanes.listen(() => routes.now.view === "compare" && routes.go({ query: addressed(lanes) }, { replace: true })),
       // Other lanes, by Back or by hand.
       routes.listen(() => {
-        if (routes.now.view === "compare" && routes.now.query !== addressed(lanes)) setLanes(lanesOf(agent));
+        if (routes.now.view === "compare" && routes.now.query !== addressed(lanes)) setLanes(lanesOf(agent, variables));
       }),
     ];
     const stop = (event: KeyboardEvent): void => {
@@ -99,7 +108,7 @@ export function Compare({ agent }: { agent: AgentName }) {
           {lanes.waiting.length > 0 && ` ${lanes.waiting.length} questions wait.`}
         </p>
       </main>
-      <Composer conversation={lanes} agent="both" />
+      <Composer conversation={lanes} agent="both" variables={variables} />
     </div>
   );
 }

@@ -4,11 +4,19 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import type { Conversation } from "../conversation";
 import { size } from "../parts/figures";
 import { Close } from "../parts/icons";
+import type { Variables } from "../variables";
+import { VariablesForm } from "./variables";
 
 // Of one conversation, or of several that hear the same.
 export type Spoken = Pick<Conversation, "base" | "running" | "stopping" | "say" | "stop">;
 
-export function Composer({ conversation, agent }: { conversation: Spoken; agent: string }) {
+interface Props {
+  conversation: Spoken;
+  agent: string;
+  variables: Variables;
+}
+
+export function Composer({ conversation, agent, variables }: Props) {
   const [files, setFiles] = useState<File[]>([]);
   const [over, setOver] = useState(false);
   const form = useRef<HTMLFormElement>(null);
@@ -68,6 +76,7 @@ export function Composer({ conversation, agent }: { conversation: Spoken; agent:
           </li>
         ))}
       </ul>
+      <VariablesForm variables={variables} />
       <div class="box">
         <label for="message" class="unseen">
           Message

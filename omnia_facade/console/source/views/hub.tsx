@@ -4,12 +4,11 @@ import { useEffect } from "preact/hooks";
 import { useChanges } from "../parts/changes";
 import { routes } from "../routes";
 import { hub } from "../wire/hub";
-import { Agent } from "./agent";
 import { Agents } from "./agents";
-import { Compare } from "./compare";
 import { Find } from "./find";
 import { FunctionPage } from "./function";
 import { HistoryPage } from "./history";
+import { Tried } from "./tried";
 
 // By the key that goes to them with Alt.
 const VIEWS: Record<string, "agents" | "history" | undefined> = { Digit1: "agents", Digit4: "history" };
@@ -41,6 +40,5 @@ function View() {
   const known = hub.agent(agent);
   if (view === "agents" || !known) return <Agents missing={view === "agents" ? "" : agent.name} />;
   const key = `${agent.namespace}/${agent.name}`;
-  if (view === "compare") return <Compare key={key} agent={agent} />;
-  return known.mode === "function" ? <FunctionPage key={key} agent={agent} /> : <Agent key={key} agent={agent} />;
+  return known.mode === "function" ? <FunctionPage key={key} agent={agent} /> : <Tried key={key} agent={agent} />;
 }

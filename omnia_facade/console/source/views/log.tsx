@@ -70,7 +70,7 @@ export function Log({
                 again={conversation.running ? undefined : () => void conversation.fork(item)}
                 fork={mayFork(item) ? () => void conversation.fork(item) : undefined}
                 drawn={stick}
-                inspect={(step) => routes.go({ turn: conversation.numberOf(item), step })}
+                inspect={(step) => routes.go({ turn: conversation.numberOf(item), step, about: false })}
               />
             </Fragment>
           ),

@@ -12,8 +12,11 @@ import aiohttp
 import orjson
 import pytest
 
+from omnia_core.http.head import RequestHead
 from omnia_core.names import Handler, Mode
 from omnia_core.units import Duration
+from omnia_facade.auth.principal import Principal
+from omnia_facade.console.description import AgentDescription
 from omnia_facade.console.page import console_page
 from tests.facade.conftest import connected, running
 from tests.facade.functions_bed import FunctionRuntime, function_file
@@ -136,13 +139,8 @@ async def test_an_agent_says_what_it_is_for_to_who_may_talk_to_it() -> None:
         "mode": "agent",
         "title": "Answers questions.",
         "examples": ["Where is it?", "Why, and how much?"],
-        "capabilities": [],
         "doors": ["websocket", "chat", "openai", "agui"],
     }
-    for trial in (False, True):
-        async with running(console=True, trial=trial) as facade:
-            body = (await fetch(f"{facade.http}/api/agent"))[2]
-        assert orjson.loads(body)["capabilities"] == ["fork", *(["trial"] if trial else [])]
     async with running(
         handler_mode=Handler.ECHO, console=True, allow_unauthenticated=False, **described
     ) as facade:
@@ -191,3 +189,22 @@ def test_an_agent_with_a_page_loads_no_http_server() -> None:
     )
     said = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout
     assert said.strip() == b"False"
+
+
+@pytest.mark.parametrize(
+    ("known", "trial", "offered"),
+    [
+        ({"fork"}, False, ["fork"]),
+        ({"fork", "invoke"}, True, ["fork", "trial"]),
+        ((), True, None),
+    ],
+)
+async def test_forks_and_trials_are_offered_where_they_are_possible(
+    known: set[str], offered: list[str] | None, *, trial: bool
+) -> None:
+    async def capabilities() -> frozenset[str]:
+        return frozenset(known)
+
+    described = AgentDescription({}, (), True, capabilities, trial=trial)
+    answer = await described.answer(RequestHead("GET", "/api/agent", "", {}), Principal())
+    assert answer.get("capabilities") == offered

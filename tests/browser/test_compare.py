@@ -103,15 +103,13 @@ def test_one_lane_and_a_switch_where_there_is_no_room_for_two(tab: Tab, page: st
     assert tab.value(width)
 
 
-def test_nothing_is_compared_or_edited_where_the_agent_cannot(tab: Tab) -> None:
-    with served(PageRuntime(), agent_description="Answers once.") as agent:
+def test_nothing_is_compared_where_no_trial_is_allowed(tab: Tab) -> None:
+    with served(PageRuntime(can=("fork",))) as agent:
         tab.open(agent.page)
-        tab.until_text(".start h2", "Answers once.")
-        assert tab.value("document.querySelector('#compare')") is None
+        tab.until_text("#state", "Connected")
         tab.say("hello")
-        tab.until(ANSWERED.format(1))
-        tab.until("document.querySelector('#cancel').hidden")
-        assert tab.value("document.querySelectorAll('.edit, .again').length") == 0
+        tab.until("document.querySelector('.message.user .edit')")
+        assert tab.value("document.querySelector('#compare')") is None
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -156,14 +156,18 @@ def _read_part(part: pb.ContentPart) -> Part:
     )
 
 
-def hello_message(*, uploads: bool) -> pb.ServerMessage:
-    """Return the first message of a stream; `uploads` if a message may refer to an upload."""
-    hello = pb.RuntimeHello(capabilities=capabilities(uploads=uploads))
-    return pb.ServerMessage(runtime_hello=hello)
+def hello_message(capabilities: Sequence[str]) -> pb.ServerMessage:
+    """Return the first message of a stream, with what the runtime can do."""
+    return pb.ServerMessage(runtime_hello=pb.RuntimeHello(capabilities=capabilities))
 
 
 def capabilities(*, uploads: bool, lists: bool = False) -> tuple[str, ...]:
-    """Return the capabilities of this runtime; `lists`: its store can list sessions."""
+    """Return the capabilities of this runtime.
+
+    Args:
+        uploads: whether a message may refer to an upload.
+        lists: whether its store can list sessions.
+    """
     further = (
         (RuntimeCapability.MEDIA_STORAGE_REF, uploads),
         (RuntimeCapability.LIST_CONVERSATIONS, lists),

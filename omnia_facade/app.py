@@ -80,7 +80,7 @@ class FacadeServer:
         log_start("facade", mode=str(env.mode), handler=str(env.handler_mode))
         async with contextlib.AsyncExitStack() as stack:
             registry = program_registry("facade")
-            rollout = RolloutFiles(env.rollout_path)
+            rollout = RolloutFiles(env.rollout_path, env.variant)
             context = _open_context(env, self._timings, registry, stack, rollout)
             authenticator = Authenticator(
                 (
@@ -209,7 +209,7 @@ def _head_routes(
     if env.console:
         known = backend.capabilities if backend else None
         parts = AgentParts(client, inside=env.console_inside) if client else None
-        yield AgentDescription(description_of(env), origins, local, known, parts)
+        yield AgentDescription(description_of(env), origins, local, known, parts, env.trial)
     if backend is not None:
         yield TurnCancel(backend, origins, local=local)
         yield PastTurns(backend, origins, local=local, inside=env.console_inside)
@@ -249,7 +249,7 @@ def _open_context(
 
 
 async def _open_peer_door(context: ProcessContext, rollout: RolloutFiles) -> None:
-    """Let the facades of the agent in, where this pod is one of a candidate.
+    """Let the facades of the other side in, where they relay sessions to this pod.
 
     It stays open while the pod drains: the turns that other pods relay end first.
     """

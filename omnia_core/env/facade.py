@@ -29,6 +29,7 @@ from omnia_core.env.shared import (
     TracingEndpoint,
     TracingOpenInference,
     TracingSampleRate,
+    TrialField,
     VariantField,
 )
 from omnia_core.units import ByteSize, Duration
@@ -70,6 +71,7 @@ class FacadeEnv(EnvContract, frozen=True, kw_only=True):
     ] = f"localhost:{names.RUNTIME_GRPC_PORT}"
     grpc_transport: GrpcTransportField = GrpcTransport.BUILTIN
     variant: VariantField = names.Variant.STABLE
+    trial: TrialField = False
     rollout_path: Annotated[
         str,
         Meta(
@@ -80,8 +82,8 @@ class FacadeEnv(EnvContract, frozen=True, kw_only=True):
     peer_port: Annotated[
         Port | None,
         Meta(
-            description="Port at which a candidate lets in the facades of the agent that have the"
-            " token; closed when unset."
+            description="Port at which the pod lets in the facades of the other side of a rollout"
+            " that have the token; closed when unset."
         ),
     ] = None
     function_path: Annotated[

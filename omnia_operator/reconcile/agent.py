@@ -5,8 +5,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from omnia_core import names
-from omnia_core.env import FacadeEnv
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator import labels
 from omnia_operator.api import AgentRuntime, AnyResource
@@ -28,6 +26,7 @@ from omnia_operator.manifests import render
 from omnia_operator.plan import AgentPlan, Settings, files_hash, hashed, plan
 from omnia_operator.pod_checks import PodChecks
 from omnia_operator.policy import refusals
+from omnia_operator.reconcile.admission import open_to_all
 from omnia_operator.reconcile.card_keys import with_card_key
 from omnia_operator.reconcile.claims import Claims, OtherOperator
 from omnia_operator.reconcile.credentials import with_issuers
@@ -56,6 +55,7 @@ from omnia_operator.status import (
     EXPOSE_READY,
     OBJECTS_IN_SYNC,
     ROUTE_PENDING,
+    TRAFFIC_ROUTING,
     WITHIN_BUDGET,
     AgentFacts,
     Announcement,
@@ -77,6 +77,7 @@ _WARNED = (
     CARD_SIGNED,
     "SessionRetention",
     OBJECTS_IN_SYNC,
+    TRAFFIC_ROUTING,
     WITHIN_BUDGET,
 )
 # A Gateway's answer is looked for after this time: when the Gateway API was installed after the
@@ -85,7 +86,6 @@ _ROUTE_SECONDS = 15.0
 # New keys of an OpenID provider are used at the latest after this time.
 _ISSUER_SECONDS = 120.0
 _GRACE_SECONDS = 1.0
-_TRUE = frozenset({"true", "1"})
 
 
 @dataclass(frozen=True)
@@ -311,15 +311,14 @@ async def _observe(
         pods=_not_ready(pods),
         evals=evals,
         evals_pods=evals_pods,
-        open_to_all=any(
-            map(_open_to_all, (_planned(outcome.plan), _running(deployment), _running(former)))
-        ),
+        open_to_all=open_to_all(outcome.plan, deployment, former),
         has_service=_own(await cluster.get(SERVICE, key), metadata) is not None,
         route=await _route(cluster, outcome.agent, metadata),
         store_reached=said.store_reached,
         budget_spent=said.budget_spent,
         evals_budget_spent=said.evals_budget_spent,
         rollout=outcome.step.status if outcome.step else None,
+        traffic=outcome.step.traffic if outcome.step and outcome.step.before.active else None,
     )
 
 
@@ -352,31 +351,6 @@ async def _route(
         return None
     kind = INGRESS if expose.http_route is None else HTTP_ROUTE
     return _own(await cluster.get(kind, (metadata["namespace"], metadata["name"])), metadata)
-
-
-def _open_to_all(variables: Iterable[JsonObject]) -> bool:
-    """Whether the facade's environment disables authentication."""
-    name = FacadeEnv.variable("allow_unauthenticated")
-    return any(
-        variable["name"] == name and str(variable.get("value")).lower() in _TRUE
-        for variable in variables
-    )
-
-
-def _planned(planned: AgentPlan | None) -> list[JsonObject]:
-    """Return the facade's environment, the user's variables included."""
-    return [] if planned is None else planned.facade.variables
-
-
-def _running(deployment: JsonObject | None) -> list[JsonObject]:
-    """Return the facade's environment in a Deployment, with what others added."""
-    pods = (deployment or {}).get("spec", {}).get("template", {}).get("spec", {})
-    return [
-        variable
-        for container in pods.get("containers") or ()
-        if container.get("name") == names.FACADE_CONTAINER
-        for variable in container.get("env") or ()
-    ]
 
 
 def _own(live: JsonObject | None, metadata: JsonObject) -> JsonObject | None:

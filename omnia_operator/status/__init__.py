@@ -17,6 +17,7 @@ from omnia_operator.status.pack import PackFacts, news, pack_facts, pack_status
 from omnia_operator.status.policy import PolicyFacts, effective, policy_status
 from omnia_operator.status.provider import provider_status
 from omnia_operator.status.registry import registry_status
+from omnia_operator.status.rollout import TRAFFIC_ROUTING
 from omnia_operator.status.workload import DeploymentState, PodState
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "OBJECTS_IN_SYNC",
     "ROUTE_PENDING",
     "SPEC_ENFORCED",
+    "TRAFFIC_ROUTING",
     "WITHIN_BUDGET",
     "AgentFacts",
     "Announcement",

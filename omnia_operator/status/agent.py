@@ -20,6 +20,7 @@ from omnia_operator.api.rollout import RolloutStatus
 from omnia_operator.plan.doors import endpoints
 from omnia_operator.plan.exposure import public_url
 from omnia_operator.resolve import EXTERNAL_AUTH, OIDC_KEYS, Problem, Resolved
+from omnia_operator.rollout.traffic import TrafficState
 from omnia_operator.status.agent_conditions import (
     CARD_SIGNED,
     MEDIA_READY,
@@ -103,6 +104,8 @@ class AgentFacts:
     """Why judges are not asked, in the words of a pod; "" if they are."""
     rollout: RolloutStatus | None = None
     """Progress of the rollout; None without one."""
+    traffic: TrafficState | None = None
+    """What splits its traffic; None while there is nothing to split."""
 
 
 def agent_status(facts: AgentFacts, previous: AgentRuntimeStatus, now: str) -> AgentRuntimeStatus:
@@ -181,7 +184,7 @@ def _conditions(facts: AgentFacts, previous: AgentRuntimeStatus) -> Iterator[Con
         yield from exposure_conditions(facts.agent, problems, facts.route)
         yield from media_conditions(facts.agent)
         if facts.rollout is not None:
-            yield from rollout_conditions(facts.agent, facts.rollout)
+            yield from rollout_conditions(facts.rollout, facts.traffic)
     if facts.agent is not None and facts.resolved is not None:
         yield from auth_conditions(
             facts.agent, problems, is_open=facts.open_to_all or _still_open(facts, previous)

@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 from omnia_core.conversation.usage import Usage
 from omnia_core.names import Variant
 from omnia_core.sessions.retention import RetentionEffects
+from omnia_core.telemetry.buckets import TURN_COST_USD
 
 _TURN_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 _CALL_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -88,6 +89,12 @@ class RuntimeMetrics:
             "status",
             "variant",
         )
+        self._turn_cost = self._histogram(
+            "omnia_turn_cost_usd",
+            "Cost of a turn in US dollars.",
+            TURN_COST_USD,
+            "variant",
+        )
         inflight = self._gauge("omnia_runtime_turns_inflight", "Turns in flight.")
         self._inflight = inflight.labels(**self._const)
         self._limits = self._counter(
@@ -150,8 +157,11 @@ class RuntimeMetrics:
         self._series_of(self._tool_seconds, handler, tool).observe(seconds)
 
     @contextmanager
-    def measure_turn(self) -> Iterator[None]:
-        """Count the turn or the invocation inside the block: in flight, duration and status."""
+    def measure_turn(self, variant: Callable[[], str] = lambda: "") -> Iterator[None]:
+        """Count the turn or the invocation inside the block: in flight, duration and status.
+
+        `variant` is asked at the end; "" is that of the program.
+        """
         began, status = time.monotonic(), "error"
         self._inflight.inc()
         try:
@@ -163,7 +173,11 @@ class RuntimeMetrics:
         finally:
             self._inflight.dec()
             elapsed = time.monotonic() - began
-            self._series_of(self._turns, status, self._variant).observe(elapsed)
+            self._series_of(self._turns, status, variant() or self._variant).observe(elapsed)
+
+    def turn_cost(self, usage: Usage) -> None:
+        """Observe the cost of a turn or an invocation that has ended."""
+        self._series_of(self._turn_cost, self._variant).observe(usage.cost_usd)
 
     def limit_reached(self, limit: str) -> None:
         """Count a turn that reached a limit, as in `Allowance.exhausted`."""

@@ -74,7 +74,9 @@ class ScriptedRuntime(pb_grpc.RuntimeServiceServicer):
     conversation: "pb.ReadConversationResponse | None" = None
     described: "pb.DescribeAgentResponse | None" = None
     composed: "pb.ComposePromptResponse | None" = None
+    fork: "pb.ForkConversationResponse | None" = None
     healthy: bool = True
+    can: tuple[str, ...] = ()
     output_json: str = "{}"
     with_usage: bool = True
     hold: asyncio.Event | None = None
@@ -89,6 +91,7 @@ class ScriptedRuntime(pb_grpc.RuntimeServiceServicer):
     read: list[tuple[str, int]] = field(default_factory=list)
     read_with: list[dict[str, Any]] = field(default_factory=list)
     composed_with: list[tuple[dict[str, str], str]] = field(default_factory=list)
+    forked: list[pb.ForkConversationRequest] = field(default_factory=list)
     chunks_sent: int = 0
     stream_over: asyncio.Event = field(default_factory=asyncio.Event)
     turn_began: asyncio.Event = field(default_factory=asyncio.Event)
@@ -249,7 +252,8 @@ class ScriptedRuntime(pb_grpc.RuntimeServiceServicer):
         )
 
     async def Health(self, request: pb.HealthRequest, context: Any) -> pb.HealthResponse:
-        return pb.HealthResponse(healthy=self.healthy, status="ok" if self.healthy else "no pack")
+        status = "ok" if self.healthy else "no pack"
+        return pb.HealthResponse(healthy=self.healthy, status=status, capabilities=self.can)
 
     async def HasConversation(
         self, request: pb.HasConversationRequest, context: Any
@@ -299,6 +303,14 @@ class ScriptedRuntime(pb_grpc.RuntimeServiceServicer):
         if self.composed is None:
             await context.abort(grpc.StatusCode.UNIMPLEMENTED, "not here")
         return self.composed or pb.ComposePromptResponse()
+
+    async def ForkConversation(
+        self, request: pb.ForkConversationRequest, context: Any
+    ) -> pb.ForkConversationResponse:
+        if self.fork is None:
+            await context.abort(grpc.StatusCode.UNIMPLEMENTED, "not here")
+        self.forked.append(request)
+        return self.fork or pb.ForkConversationResponse()
 
 
 @contextlib.asynccontextmanager

@@ -16,6 +16,7 @@ from omnia_operator.cluster.kinds import (
     HTTP_ROUTE,
     LABELLED,
     POD,
+    ROUTING,
     SCALED_OBJECT,
     SECRET,
     ObjectKind,
@@ -70,12 +71,19 @@ class FakePods:
 class FakeCluster:
     """An implementation of `Cluster`. `writes` tells what was asked of it, in order."""
 
-    def __init__(self, *documents: JsonObject, keda: bool = True, gateways: bool = True) -> None:
+    def __init__(
+        self,
+        *documents: JsonObject,
+        keda: bool = True,
+        gateways: bool = True,
+        istio: bool = True,
+    ) -> None:
         self.objects: dict[tuple[ObjectKind, Key], JsonObject] = {}
         self.writes: list[str] = []
         self.events: list[tuple[str, str]] = []
         self.told: list[Key] = []
         self.refuse: dict[tuple[ObjectKind, str], ClusterError] = {}
+        self.forbidden: dict[tuple[str, ObjectKind], ClusterError] = {}
         self.discovery = DiscoveryCache(ServerDiscovery(Egress(lambda _: False)))
         self.issuers = Issuers(functools.partial(discover, egress=Egress(lambda _: False)))
         self.pods = FakePods()
@@ -90,6 +98,7 @@ class FakeCluster:
         self.lacks = {
             kind for kind, there in ((SCALED_OBJECT, keda), (HTTP_ROUTE, gateways)) if not there
         }
+        self.lacks |= set() if istio else set(ROUTING)
         self._count = 0
         self.put(*documents)
 
@@ -153,6 +162,11 @@ class FakeCluster:
             return store.get(kind, key)
         return redacted(copy.deepcopy(found))
 
+    async def read_live(self, kind: ObjectKind, key: Key) -> JsonObject | None:
+        if refusal := self.forbidden.get(("read", kind)):
+            raise refusal
+        return None if kind in self.lacks else copy.deepcopy(self.objects.get((kind, key)))
+
     async def find(
         self, kind: ObjectKind, namespace: str | None = None, instance: str | None = None
     ) -> list[JsonObject]:
@@ -215,6 +229,8 @@ class FakeCluster:
         metadata["annotations"] = {**metadata.get("annotations", {}), **annotations}
 
     async def edit(self, kind: ObjectKind, key: Key, operations: Sequence[JsonObject]) -> None:
+        if refusal := self.forbidden.get(("edit", kind)):
+            raise refusal
         self.writes.append(f"edit {kind} {key[1]}")
         self.put(patched(self.objects[kind, key], operations))
 
@@ -292,6 +308,8 @@ class FakeCluster:
 
 
 def _index(holder: Any, part: str) -> Any:
+    if part == "-":
+        return part
     return int(part) if isinstance(holder, list) else part.replace("~1", "/").replace("~0", "~")
 
 
@@ -306,9 +324,13 @@ def patched(document: JsonObject, operations: Iterable[JsonObject]) -> JsonObjec
         key = _index(holder, last)
         if operation["op"] == "remove":
             del holder[key]
+        elif operation["op"] == "add" and isinstance(holder, list):
+            holder.insert(len(holder) if last == "-" else key, operation["value"])
+        elif operation["op"] == "replace" and isinstance(holder, dict) and key not in holder:
+            raise unavailable()
         elif operation["op"] != "test":
             holder[key] = operation["value"]
-        elif holder[key] != operation["value"]:
+        elif (holder[key] if isinstance(holder, list) else holder.get(key)) != operation["value"]:
             raise unavailable()
     return made
 

@@ -4,14 +4,15 @@
 //   #/c/SESSION                   a conversation
 //   #/c/SESSION/t/2/s/1           its second turn in the inspector, and the first step of that
 //   #/about                       the agent in the inspector; after a conversation or a turn, beside that
+//   #/compare?a=2.0.0&b=2.1.0,fast  two versions, the second with a provider, answer the same questions
 //   #/a/NAMESPACE/NAME/c/SESSION  the same where several agents are served
 //   #/history?q=&agent=&status=&from=  there, the conversations of all of them
 
-import { isHub, ownAgent, type AgentName } from "./place";
+import { ownAgent, type AgentName } from "./place";
 import { Changes } from "./parts/changes";
 
 export interface Route {
-  view: "agents" | "try" | "history";
+  view: "agents" | "try" | "compare" | "history";
   agent: AgentName;
   // Empty: a new conversation.
   session: string;
@@ -20,7 +21,7 @@ export interface Route {
   step: number;
   // Whether the inspector shows the agent.
   about: boolean;
-  // What the history is asked for.
+  // What the history is asked for; of a comparison, what each lane tries out, and its session.
   query: string;
 }
 
@@ -42,12 +43,13 @@ export function parsed(hash: string): Route {
     return at < 0 ? "" : (words[at + 1] ?? "");
   };
   let agent = ownAgent;
-  if (isHub) {
+  if (HUB) {
     if (words[0] === "history") return { ...NOWHERE, view: "history", query };
     if (words[0] !== "a" || !words[2]) return { ...NOWHERE, view: "agents" };
     agent = { namespace: words[1]!, name: words[2] };
     words.splice(0, 3);
   }
+  if (words[0] === "compare") return { ...NOWHERE, view: "compare", agent, query };
   // A session may have this name, too.
   const about = words.at(-1) === "about" && words.at(-2) !== "c";
   return { ...NOWHERE, agent, session: after("c"), turn: number(after("t")), step: number(after("s")), about };
@@ -56,7 +58,8 @@ export function parsed(hash: string): Route {
 export function addressOf({ view, agent, session, turn, step, about, query }: Route): string {
   if (view === "agents") return "#/";
   if (view === "history") return query ? `#/history?${query}` : "#/history";
-  const words = isHub ? ["a", agent.namespace, agent.name] : [];
+  const words = HUB ? ["a", agent.namespace, agent.name] : [];
+  if (view === "compare") return `#/${[...words, "compare"].map(encodeURIComponent).join("/")}${query && `?${query}`}`;
   if (session) words.push("c", session);
   if (turn) words.push("t", String(turn));
   if (turn && step) words.push("s", String(step));

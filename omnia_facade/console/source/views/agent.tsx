@@ -4,8 +4,8 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Conversation } from "../conversation";
 import { KnownConversations } from "../known";
 import { useChanges } from "../parts/changes";
-import { baseOf, isHub, isSame, type AgentName } from "../place";
-import { routes } from "../routes";
+import { baseOf, isSame, type AgentName } from "../place";
+import { addressOf, NOWHERE, routes } from "../routes";
 import { hub } from "../wire/hub";
 import { asJson } from "../wire/http";
 import { AgentList } from "./agents";
@@ -113,7 +113,12 @@ export function Agent({ agent }: { agent: AgentName }) {
         <Sessions conversation={conversation} />
       </Header>
       <Rail known={known} begin={begin} renamed={(id, named) => conversation.rename(id, named)}>
-        {isHub && <AgentList />}
+        {HUB && <AgentList />}
+        {described.capabilities?.includes("trial") && (
+          <a id="compare" href={addressOf({ ...NOWHERE, agent, view: "compare" })}>
+            Compare
+          </a>
+        )}
       </Rail>
       <main>
         <Log conversation={conversation} agent={name} described={described} />
@@ -146,7 +151,7 @@ export function Agent({ agent }: { agent: AgentName }) {
 
 // Where several agents are served, it is known when this one changes.
 function useHub(conversation: Conversation, agent: AgentName): void {
-  const { version, state } = hub.agent(agent) ?? {};
+  const { version, state } = (HUB && hub.agent(agent)) || {};
   const before = useRef({ version, state });
   useEffect(() => {
     const last = before.current;
@@ -163,12 +168,13 @@ function bound(conversation: Conversation, agent: AgentName): () => void {
   const ends = [
     conversation.listen(() => {
       const { kept } = conversation;
+      if (routes.now.view !== "try") return;
       // Back leads to no session that has ended.
       if (kept !== routes.now.session) routes.go({ session: kept, turn: 0, step: 0 }, { replace: !kept });
     }),
     routes.listen(() => {
       const { now } = routes;
-      if (isSame(now.agent, agent) && now.session !== conversation.kept) conversation.begin(now.session);
+      if (now.view === "try" && isSame(now.agent, agent) && now.session !== conversation.kept) conversation.begin(now.session);
     }),
   ];
   return () => ends.forEach((end) => end());

@@ -67,8 +67,13 @@ class Variant(StrEnum):
     CANDIDATE = "candidate"
 
 
+# What the turns of a session with a trial have in place of a side.
+TRIAL_VARIANT = "trial"
+
 # In an environment, where an empty list means the default.
 NO_DOORS = "none"
+# Not one of `facade.doors`: it comes with the console.
+CONSOLE_DOOR = "console"
 # They reveal nothing to a client without a credential. A2A publishes a card, and is asked for.
 DEFAULT_DOORS = (Door.CHAT, Door.OPENAI, Door.AGUI)
 
@@ -151,6 +156,7 @@ class RuntimeCapability(StrEnum):
     LIST_CONVERSATIONS = "list_conversations"
     NAME_CONVERSATION = "name_conversation"
     DELETE_CONVERSATION = "delete_conversation"
+    FORK = "fork"
 
 
 # The largest gRPC message and the largest WebSocket message, in bytes.

@@ -11,6 +11,7 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import NO_DOORS, RuntimeCapability
 from omnia_facade.auth.principal import Principal
 from omnia_facade.backend.own_sessions import may_list
+from omnia_facade.console.inside import AgentParts
 from omnia_facade.entrance.admission import check_method_and_origin
 
 PATH = "/api/agent"
@@ -22,6 +23,7 @@ _CAPABILITIES = {
     RuntimeCapability.LIST_CONVERSATIONS: _LIST,
     RuntimeCapability.NAME_CONVERSATION: "names",
     RuntimeCapability.DELETE_CONVERSATION: "delete",
+    RuntimeCapability.FORK: "fork",
 }
 
 
@@ -32,6 +34,8 @@ class AgentDescription(Struct, frozen=True):
         allowed_origins: as for an upgrade to WebSocket.
         local: whether the port is reachable from this machine only.
         capabilities: returns what the runtime can do, as `RuntimeCapability`; None without one.
+        parts: what else there is to tell; None without a runtime.
+        trial: whether a session may try something out.
     """
 
     status: ClassVar[int] = 200
@@ -41,6 +45,8 @@ class AgentDescription(Struct, frozen=True):
     allowed_origins: Sequence[str]
     local: bool
     capabilities: Callable[[], Awaitable[frozenset[str]]] | None = None
+    parts: AgentParts | None = None
+    trial: bool = False
 
     def serves(self, path: str) -> bool:
         return path == PATH
@@ -52,13 +58,18 @@ class AgentDescription(Struct, frozen=True):
             HttpError: the method or the origin is not allowed.
         """
         check_method_and_origin(head, _METHODS, self.allowed_origins, local=self.local)
+        offered = await self._offered(principal)
+        told = {"capabilities": offered} if offered else {}
+        return self.document | told | (await self.parts.fields() if self.parts else {})
+
+    async def _offered(self, principal: Principal) -> list[str]:
         known = await self.capabilities() if self.capabilities else frozenset()
         offered = [
             name
             for capability, name in _CAPABILITIES.items()
             if capability in known and (name != _LIST or may_list(principal, local=self.local))
         ]
-        return {**self.document, "capabilities": offered} if offered else self.document
+        return [*offered, "trial"] if known and self.trial else offered
 
 
 def description_of(env: FacadeEnv) -> JsonObject:

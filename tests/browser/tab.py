@@ -89,12 +89,25 @@ class Tab:
         self.send("Input.insertText", text=text)
 
     def press(self, key: str, modifiers: int = 0) -> None:
-        """Press a key: Enter, Escape or Tab."""
-        code = {"Enter": 13, "Escape": 27, "Tab": 9}[key]
+        """Press a key: Enter, Escape, Tab or ArrowUp."""
+        code = {"Enter": 13, "Escape": 27, "Tab": 9, "ArrowUp": 38}[key]
         text = {"text": "\r"} if key == "Enter" else {}
         shared = {"key": key, "code": key, "windowsVirtualKeyCode": code, "modifiers": modifiers}
         self.send("Input.dispatchKeyEvent", type="keyDown", **shared, **text)
         self.send("Input.dispatchKeyEvent", type="keyUp", **shared)
+
+    def arrow(self, key: str) -> None:
+        """Press an arrow: ArrowLeft, ArrowUp, ArrowRight or ArrowDown."""
+        code = 37 + ["ArrowLeft", "ArrowUp", "ArrowRight", "ArrowDown"].index(key)
+        for kind in ("keyDown", "keyUp"):
+            self.send(
+                "Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code
+            )
+
+    def alt(self, code: str, key: str) -> None:
+        """Press a key together with Alt."""
+        for kind in ("keyDown", "keyUp"):
+            self.send("Input.dispatchKeyEvent", type=kind, key=key, code=code, modifiers=1)
 
     def say(self, text: str) -> None:
         """Send a message as a person does."""

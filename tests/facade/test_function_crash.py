@@ -5,6 +5,7 @@
 import asyncio
 import contextlib
 import re
+from collections.abc import Mapping
 
 import msgspec
 import orjson
@@ -18,8 +19,9 @@ from omnia_core.http.received import ReceiveBudget
 from omnia_core.telemetry.tracing import NO_TRACER
 from omnia_facade.auth.chain import Authenticator
 from omnia_facade.auth.principal import Principal
+from omnia_facade.backend.inside import AgentInside, ComposedPrompt
 from omnia_facade.backend.own_sessions import Change, OwnSessionsPage
-from omnia_facade.backend.port import Cancellation, Probed, Reading
+from omnia_facade.backend.port import Cancellation, Forked, Probed, Reading
 from omnia_facade.context import ProcessContext
 from omnia_facade.functions.errors import FunctionErrorCode, FunctionFailed
 from omnia_facade.functions.function import Function
@@ -71,6 +73,17 @@ class Unreachable:
         raise NotImplementedError
 
     async def delete_conversation(self, session_id: str, caller: Principal) -> Change:
+        raise NotImplementedError
+
+    async def describe_agent(self) -> AgentInside:
+        raise NotImplementedError
+
+    async def compose_prompt(self, variables: Mapping[str, str], version: str) -> ComposedPrompt:
+        raise NotImplementedError
+
+    async def fork_conversation(
+        self, session_id: str, new_id: str, after_turn: int, caller: Principal
+    ) -> Forked:
         raise NotImplementedError
 
     async def invoke(

@@ -94,8 +94,9 @@ async def test_hello_equals_health_and_the_standard_health_serves(
         "client_tools",
         "request_tools",
         "seed_history",
+        "fork",
     }
-    assert (health.healthy, health.status, health.contract_version) == (True, "ready", "1.5.0")
+    assert (health.healthy, health.status, health.contract_version) == (True, "ready", "1.6.0")
 
 
 async def test_a_client_with_one_stream_per_turn_keeps_its_session(

@@ -4,8 +4,19 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import type { Conversation } from "../conversation";
 import { size } from "../parts/figures";
 import { Close } from "../parts/icons";
+import type { Variables } from "../variables";
+import { VariablesForm } from "./variables";
 
-export function Composer({ conversation, agent }: { conversation: Conversation; agent: string }) {
+// Of one conversation, or of several that hear the same.
+export type Spoken = Pick<Conversation, "base" | "running" | "stopping" | "say" | "stop">;
+
+interface Props {
+  conversation: Spoken;
+  agent: string;
+  variables: Variables;
+}
+
+export function Composer({ conversation, agent, variables }: Props) {
   const [files, setFiles] = useState<File[]>([]);
   const [over, setOver] = useState(false);
   const form = useRef<HTMLFormElement>(null);
@@ -65,6 +76,7 @@ export function Composer({ conversation, agent }: { conversation: Conversation; 
           </li>
         ))}
       </ul>
+      <VariablesForm variables={variables} />
       <div class="box">
         <label for="message" class="unseen">
           Message
@@ -80,6 +92,11 @@ export function Composer({ conversation, agent }: { conversation: Conversation; 
             else sessionStorage.removeItem(draft);
           }}
           onKeyDown={(event) => {
+            if (event.key === "ArrowUp" && !event.currentTarget.value) {
+              event.preventDefault();
+              [...document.querySelectorAll<HTMLElement>(".edit")].at(-1)?.click();
+              return;
+            }
             if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
             event.preventDefault();
             form.current!.requestSubmit();

@@ -27,10 +27,12 @@ from omnia_operator.metrics import (
     ReconcileMetrics,
     ReconcileResult,
     RequestMetrics,
+    RolloutGauges,
     WorkQueueGauges,
     WorkQueueMetrics,
     policy_agents,
     ready_agents,
+    rollout_statuses,
     unmet_conditions,
 )
 from omnia_operator.reconcile import Reconciler
@@ -97,6 +99,7 @@ class Operator:
                 lambda: policy_agents(store),
             )
         )
+        registry.register(RolloutGauges(lambda: rollout_statuses(store)))
         registry.register(WorkQueueGauges(self._queue.waiting, self._queue.running))
         self._health = HealthServer(self._ready, registry, self._alive)
         self._listed = False

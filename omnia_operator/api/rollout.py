@@ -233,13 +233,16 @@ class Measurement(Model):
 
 
 class PodCounts(Model):
-    """What was counted in a pod: number and sum of the candidate's values, then of stable's."""
+    """What was counted in a pod: the candidate's values, then as many of stable's.
+
+    Of shares, these are number and sum; of times and costs the sum, and a cumulative histogram.
+    """
 
     pod: str
     """UID of the pod."""
-    first: Annotated[tuple[float, ...], Field(max_length=4)]
+    first: Annotated[tuple[float, ...], Field(max_length=64)]
     """When it was read first."""
-    last: Annotated[tuple[float, ...], Field(max_length=4)]
+    last: Annotated[tuple[float, ...], Field(max_length=64)]
     """When it was read last."""
 
 

@@ -7,14 +7,14 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_operator import labels
 from omnia_operator.api import AgentRuntime
 from omnia_operator.api.agentruntime import AgentRuntimeStatus
-from omnia_operator.api.rollout import RolloutPhase, RolloutStatus
+from omnia_operator.api.rollout import RolloutStatus
 from omnia_operator.check_threads import CheckThreads
 from omnia_operator.cluster.kinds import AGENT_RUNTIME, DEPLOYMENT, POD
 from omnia_operator.cluster.manifest import owned
 from omnia_operator.cluster.port import Cluster
 from omnia_operator.manifests import render
 from omnia_operator.plan import AgentPlan, Settings, config_hash, plan
-from omnia_operator.reconcile.analysis_progress import analysis_progress
+from omnia_operator.reconcile.analysis_source import ClusterAnalyses
 from omnia_operator.reconcile.card_keys import with_card_key
 from omnia_operator.reconcile.documents import parsed, status_of
 from omnia_operator.reconcile.drift import Corrections
@@ -27,6 +27,7 @@ from omnia_operator.rollout.candidate import (
     as_candidate,
     candidate_of,
     document_with,
+    hindered,
     obstacle_of,
     replicas_of,
 )
@@ -38,6 +39,7 @@ from omnia_operator.rollout.identity import (
 )
 from omnia_operator.rollout.machine import Plan, World, Write, advance
 from omnia_operator.rollout.measuring import Measuring
+from omnia_operator.rollout.progress import analysis_progress
 from omnia_operator.rollout.requests import request_of
 from omnia_operator.rollout.stable import as_stable
 from omnia_operator.rollout.traffic import TrafficState
@@ -97,7 +99,8 @@ async def rollout_step(
             candidate_ready=_is_ready(live, digest_of(before.candidate)),
             candidate_failure=await _failure(cluster, agent.key[0], name, live),
         )
-    analysis = await analysis_progress(cluster, agent, before, world, measuring)
+    source = ClusterAnalyses(cluster)
+    analysis = await analysis_progress(source, agent, before, world, measuring)
     world = replace(world, analysis=analysis)
     decided = advance(agent.spec, before, world)
     stable = document_with(document, decided.stable)
@@ -174,11 +177,7 @@ def _first(problems: "list[Problem] | tuple[Problem, ...]") -> str:
 
 
 def _hindered(step: RolloutDecision, problem: str) -> RolloutDecision:
-    status = step.status
-    if status.phase is not RolloutPhase.PROGRESSING:
-        return step
-    message = f"{status.message or 'the candidate is not complete'}: {problem}"
-    return replace(step, status=status.model_copy(update={"message": message}))
+    return replace(step, status=hindered(step.status, problem))
 
 
 async def _live(cluster: Cluster, document: JsonObject, name: str) -> JsonObject | None:

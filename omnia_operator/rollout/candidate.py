@@ -13,7 +13,7 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import Handler, Variant
 from omnia_operator import labels
 from omnia_operator.api.agentruntime import AgentRuntime
-from omnia_operator.api.rollout import RolloutFields, RolloutStatus
+from omnia_operator.api.rollout import RolloutFields, RolloutPhase, RolloutStatus
 from omnia_operator.labels import OwnedNames
 from omnia_operator.plan.desired import AgentPlan
 from omnia_operator.plan.rollout import PEER_DOOR, rollout_volume
@@ -120,6 +120,14 @@ def replicas_of(status: RolloutStatus, stable: int) -> int:
     """Return the pods of the candidate, where stable has so many."""
     weight = _ALL if status.current_weight is None else status.current_weight
     return max(1, math.ceil(stable * weight / _ALL))
+
+
+def hindered(status: RolloutStatus, problem: str) -> RolloutStatus:
+    """Return the status of a rollout whose candidate has a problem that may pass."""
+    if status.phase is not RolloutPhase.PROGRESSING:
+        return status
+    message = f"{status.message or 'the candidate is not complete'}: {problem}"
+    return status.model_copy(update={"message": message})
 
 
 def schedule_of(agent: AgentRuntime, status: RolloutStatus) -> Schedule | None:

@@ -35,8 +35,8 @@ from omnia_operator.rollout.identity import (
 )
 from omnia_operator.rollout.traffic import CHECK_SECONDS, TrafficState, objects_of
 
-SETTLE_SECONDS = 15.0
-"""Mounted files are everywhere after this time: what they replace may go then."""
+SETTLE_SECONDS = LEAD_MS / 1000
+"""Mounted files are in every pod after this time: what they replace may go then."""
 SOON = 1.0
 _ALL = 100
 _NO_WRITE = 2
@@ -117,6 +117,8 @@ class World:
     """Why this agent cannot have a candidate; "" if it can."""
     analysis: AnalysisProgress | None = None
     """The analysis of the current step; None where there is none, or nothing to measure yet."""
+    settle_seconds: float = SETTLE_SECONDS
+    """How long a changed file takes until every facade has read it."""
     traffic: TrafficState = field(default_factory=TrafficState)
     """Whether the objects that the status names give the candidate its weight."""
 
@@ -464,7 +466,8 @@ class _Step:
     def _weights(self, weight: int) -> tuple[WeightChange, ...]:
         rollout = self.spec.rollout
         placed = self.status.traffic_routing is None or (rollout and rollout.sticky_session)
-        at = _time(self.world.now) + dt.timedelta(milliseconds=LEAD_MS if placed else 0)
+        lead = self.world.settle_seconds if placed else 0
+        at = _time(self.world.now) + dt.timedelta(seconds=lead)
         known = self.status.weights
         # A later change cannot begin earlier than the one before it.
         time = max([at.isoformat(), *(each.time for each in known[-1:])], key=_time)
@@ -513,16 +516,16 @@ class _Step:
             status = status.model_copy(update={"writes": status.writes + 1})
             return self._made(status, stable=goal, write=Write.PROMOTION, wake=SOON)
         since = elapsed(status.step_start_time or "", self.world.now)
+        settle = self.world.settle_seconds
         if not status.over:
-            if self.world.stable_runs != digest_of(goal) or since < SETTLE_SECONDS:
-                left = max(SOON, SETTLE_SECONDS - since)
+            if self.world.stable_runs != digest_of(goal) or since < settle:
+                left = max(SOON, settle - since)
                 return self._made(status, stable=goal, wake=left)
             update = {"over": True, "step_start_time": self.world.now}
             over = status.model_copy(update=update)
-            return self._made(over, stable=goal, wake=SETTLE_SECONDS)
-        if since < SETTLE_SECONDS or not self.world.traffic.drained:
-            left = max(SOON, SETTLE_SECONDS - since)
-            return self._made(status, stable=goal, wake=left)
+            return self._made(over, stable=goal, wake=settle)
+        if since < settle or not self.world.traffic.drained:
+            return self._made(status, stable=goal, wake=max(SOON, settle - since))
         self.status = status
         self.stable = goal
         self.news.append(News("RolloutPromoted", f"{_what(status)} is promoted"))
@@ -561,8 +564,9 @@ class _Step:
             status = status.model_copy(update={"writes": status.writes + 1})
             return self._made(status, write=Write.ROLLBACK, wake=SOON)
         since = elapsed(status.step_start_time or "", self.world.now)
-        if since < SETTLE_SECONDS or not self.world.traffic.drained:
-            return self._made(status, wake=max(SOON, SETTLE_SECONDS - since))
+        settle = self.world.settle_seconds
+        if since < settle or not self.world.traffic.drained:
+            return self._made(status, wake=max(SOON, settle - since))
         reason = status.message or ""
         self.news.append(News("RolloutRolledBack", f"{_what(status)}: {reason}", warning=True))
         return self._ended(RolloutResult.ROLLED_BACK, reason)

@@ -93,6 +93,7 @@ class Invocations:
                 if record.agent is not None and record.agent.evals:
                     record.ended = _ended(record, record.agent, finished, began)
             note_end(span, finished)
+        self._metrics.turn_cost(finished.usage)
         duration_ms = round((time.monotonic() - began) * 1000)
         return InvocationResult(finished.text, finished.usage, duration_ms)
 

@@ -46,6 +46,18 @@ def scores(after: int) -> Series:
     }
 
 
+def paused(reason: str) -> Series:
+    return constant("omnia_rollout_phase", 1, f'{AGENT},phase="Paused",reason="{reason}"')
+
+
+def stepped_in(share: int) -> Series:
+    return {
+        f'omnia_rollout_stepped_in_total{{{AGENT},reason="unreachable"}}': f"0+{share}x60",
+        f'{REQUESTS}{{{AGENT},status="success",variant="stable"}}': "0+100x60",
+    }
+
+
+ROLLOUT_ENDED = "omnia_rollout_last_end_timestamp_seconds"
 BUDGET = "omnia_budget_used_ratio"
 DURATION = "omnia_agent_request_duration_seconds"
 FIRST = "omnia_agent_time_to_first_chunk_seconds"
@@ -97,6 +109,9 @@ FIRES: dict[str, Series] = {
     "OmniaTurnLimitsReached": limits(11),
     "OmniaToolsFailing": ratio(TOOLS, "status", "success", "timeout", 21),
     "OmniaSessionStoreFailing": ratio(STORE, "status", "success", "unavailable", 2),
+    "OmniaRolloutWaits": paused("AnalysisInconclusive"),
+    "OmniaRolloutRolledBack": constant(ROLLOUT_ENDED, 3000, AGENT + ',result="RolledBack"'),
+    "OmniaCandidateUnreachable": stepped_in(6),
     "OmniaAgentNotReady": constant(READY, 0, AGENT),
     "OmniaSessionStoreUnreachable": unmet("SessionStoreReady", "SessionStoreUnreachable"),
     "OmniaAgentDrifted": unmet("ObjectsInSync", "Drifted"),
@@ -127,6 +142,10 @@ QUIET: dict[str, Series] = {
     # arguments that do not fit are the model's fault, not the handler's
     "OmniaToolsFailing": ratio(TOOLS, "status", "success", "invalid", 50),
     "OmniaSessionStoreFailing": ratio(STORE, "status", "success", "conflict", 50),
+    # a pause that the steps ask for waits for nobody in a hurry
+    "OmniaRolloutWaits": paused("PauseStep"),
+    "OmniaRolloutRolledBack": constant(ROLLOUT_ENDED, 3000, AGENT + ',result="Promoted"'),
+    "OmniaCandidateUnreachable": stepped_in(4),
     # one operator has not seen yet what the other knows
     "OmniaAgentNotReady": constant(READY, 0, AGENT + ',pod="a"')
     | constant(READY, 1, AGENT + ',pod="b"'),

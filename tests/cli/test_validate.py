@@ -274,6 +274,75 @@ def test_sessions_in_memory_that_a_mesh_splits_are_a_warning(tmp_path: Path) -> 
     assert check(tmp_path, AGENT + sticky, PACK, PROVIDER) == []
 
 
+ROLLOUT = """\
+  rollout:
+    candidate: {providerRefs: [{name: default, providerRef: {name: my-model}}]}
+    steps:
+      - setWeight: 10
+      - analysis:
+          templateName: quality
+          args:
+            - name: limit
+              value: "VALUE"
+"""
+QUALITY = """\
+apiVersion: omnia.altairalabs.ai/v1alpha1
+kind: RolloutAnalysis
+metadata: {name: quality}
+spec:
+  args: [{name: limit}]
+  metrics:
+    - name: errors
+      successCondition: result < 1
+      provider:
+        prometheus: {address: "http://p", query: "errors > {{args.limit}}"}
+    - name: helpful
+      provider: {agent: {measure: evalPassRate, eval: kind, min: 0.5}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "severity", "line", "words"),
+    [
+        ("name: quality}", "name: other}", "error", 20, "(there: other): add it"),
+        ("name: limit}]", "name: limit}, {name: more}]", "error", 20, "needs a value of more"),
+        ("- name: limit\n", "- name: limits\n", "error", 22, "no argument limits, only limit"),
+        ("VALUE", "0) or vector(1", "error", 19, "the metric errors cannot be measured"),
+        ("VALUE", "0.5", "warning", 20, "set spec.evals.enabled"),
+    ],
+)
+def test_the_step_of_a_rollout_and_its_analysis(
+    tmp_path: Path, old: str, new: str, severity: str, line: int, words: str
+) -> None:
+    texts = [text.replace(old, new).replace("VALUE", "5") for text in (ROLLOUT, QUALITY)]
+    found = check(tmp_path, AGENT + texts[0], PACK, PROVIDER, texts[1])
+    assert any(
+        (each.severity, each.line) == (severity, line) and words in each.message for each in found
+    ), found
+
+
+@pytest.mark.parametrize(
+    ("candidate", "words"),
+    [
+        ("promptPackVersion: 2.0.0", "without promptPackRef.version stable gets the highest"),
+        ("providerRefs: [{name: judge, providerRef: {name: m}}]", "names judge, and the agent has"),
+        ("providerRefs: [{name: default, providerRef: {name: none}}]", 'Provider "none"'),
+        ("toolRegistryRef: {name: none}", 'ToolRegistry "none"'),
+    ],
+)
+def test_a_candidate_that_cannot_be_rolled_out(tmp_path: Path, candidate: str, words: str) -> None:
+    rollout = f"  rollout:\n    candidate: {{{candidate}}}\n    steps: [{{setWeight: 100}}]\n"
+    (finding,) = check(tmp_path, AGENT + rollout, PACK, PROVIDER)
+    assert (finding.severity, finding.line) == ("error", 16)
+    assert words in finding.message
+
+
+def test_an_analysis_that_fits_its_step_has_no_findings(tmp_path: Path) -> None:
+    evals = "  evals: {enabled: true}\n"
+    agent = AGENT + ROLLOUT.replace("VALUE", "0.5") + evals
+    assert check(tmp_path, agent, PACK, PROVIDER, QUALITY) == []
+
+
 def test_a_condition_of_an_analysis_is_wrong_at_its_line_and_column(tmp_path: Path) -> None:
     analysis = """\
 apiVersion: omnia.altairalabs.ai/v1alpha1

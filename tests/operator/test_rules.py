@@ -716,7 +716,12 @@ REFUSED: dict[str, tuple[JsonObject, str, str]] = {
     "a least rate of errors": (
         of_agent(measure="errorRate", min=0.1),
         "spec.metrics[0].provider.agent",
-        "max for errorRate",
+        "or max (not for evalPassRate and evalScore)",
+    ),
+    "a share above one": (
+        of_agent(measure="errorRate", max=5),
+        "spec.metrics[0].provider.agent.max",
+        "a number from 0 to 1",
     ),
     "a comparison of what stable cannot have": (
         of_agent(measure="steppedIn", worseBy=0.1),

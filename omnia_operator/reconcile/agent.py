@@ -24,6 +24,7 @@ from omnia_operator.cluster.port import Cluster
 from omnia_operator.discovery import Issuers
 from omnia_operator.manifests import render
 from omnia_operator.plan import AgentPlan, Settings, files_hash, hashed, plan
+from omnia_operator.pod_checks import PodChecks
 from omnia_operator.policy import refusals
 from omnia_operator.reconcile.admission import open_to_all
 from omnia_operator.reconcile.card_keys import with_card_key
@@ -35,6 +36,7 @@ from omnia_operator.reconcile.fetch import fetch
 from omnia_operator.reconcile.former_names import former_objects
 from omnia_operator.reconcile.grants import end_revoked
 from omnia_operator.reconcile.objects import apply, not_installed, prune
+from omnia_operator.reconcile.pod_findings import PodFindings, pod_findings
 from omnia_operator.reconcile.publish import announce, publish
 from omnia_operator.reconcile.rollout import (
     RolloutDecision,
@@ -47,7 +49,6 @@ from omnia_operator.reconcile.secret_copies import copied_manifests, versions_of
 from omnia_operator.resolve import Found, Key, Problem, Resolved, resolve
 from omnia_operator.rollout.measuring import Measuring
 from omnia_operator.scheduling import Requeue
-from omnia_operator.session_stores import SessionStores
 from omnia_operator.status import (
     CARD_SIGNED,
     EVALS_READY,
@@ -55,12 +56,12 @@ from omnia_operator.status import (
     OBJECTS_IN_SYNC,
     ROUTE_PENDING,
     TRAFFIC_ROUTING,
+    WITHIN_BUDGET,
     AgentFacts,
     Announcement,
     DeploymentState,
     PodState,
     agent_status,
-    unreachable_store,
 )
 
 _WARNED = (
@@ -77,6 +78,7 @@ _WARNED = (
     "SessionRetention",
     OBJECTS_IN_SYNC,
     TRAFFIC_ROUTING,
+    WITHIN_BUDGET,
 )
 # A Gateway's answer is looked for after this time: when the Gateway API was installed after the
 # operator had started, no watch tells it.
@@ -106,7 +108,7 @@ async def reconcile_agent(
     settings: Settings,
     *,
     issuers: Issuers,
-    stores: SessionStores,
+    pod_checks: PodChecks,
     claims: Claims,
     corrections: Corrections,
     checks: CheckThreads,
@@ -121,7 +123,7 @@ async def reconcile_agent(
     document = await cluster.get(AGENT_RUNTIME, key)
     if document is None or document["metadata"].get("deletionTimestamp"):
         claims.forget(key)
-        stores.forget(key)
+        pod_checks.forget_all(key)
         measuring.forget(key)
         return Requeue.NO  # Kubernetes deletes its objects, by their owner references
     former = await _deployment(cluster, document)
@@ -158,9 +160,9 @@ async def reconcile_agent(
     claims.applied(key, deployment, settings.operator)
     if _may_be_applied_still(document, outcome, now):
         return Requeue.after(_GRACE_SECONDS)
-    outcome, reached = _with_store(outcome, stores, key)
-    facts = await _observe(cluster, document, outcome, deployment, former)
-    facts = replace(facts, store_reached=reached)
+    said = pod_findings(outcome.resolved, pod_checks, key)
+    outcome = replace(outcome, problems=(*outcome.problems, *said.problems))
+    facts = await _observe(cluster, document, outcome, deployment, former, said)
     before = status_of(document, AgentRuntimeStatus)
     after = agent_status(facts, before, now)
     statuses = before, after
@@ -203,18 +205,6 @@ def _may_be_applied_still(document: JsonObject, outcome: _Outcome, now: str) -> 
     missing = all(problem.reason.endswith("NotFound") for problem in outcome.problems)
     # Both times are whole seconds. A clock that is behind must not silence the agent.
     return missing and outcome.plan is None and 0 <= age.total_seconds() <= _GRACE_SECONDS
-
-
-def _with_store(outcome: _Outcome, stores: SessionStores, key: Key) -> tuple[_Outcome, bool]:
-    """Add the problem that pods cannot reach the session store; return whether they reach it."""
-    if outcome.resolved is None or not outcome.resolved.has_store:
-        stores.forget(key)
-        return outcome, False
-    state = stores.state(key)
-    if state.outage is None:
-        return outcome, bool(state.reached)
-    problem = unreachable_store(state.outage.pod, state.outage.failure)
-    return replace(outcome, problems=(*outcome.problems, problem)), False
 
 
 def _left_to(other: OtherOperator, settings: Settings) -> Announcement:
@@ -303,6 +293,7 @@ async def _observe(
     outcome: _Outcome,
     deployment: JsonObject | None,
     former: JsonObject | None,
+    said: PodFindings,
 ) -> AgentFacts:
     metadata = document["metadata"]
     key = metadata["namespace"], metadata["name"]
@@ -323,6 +314,9 @@ async def _observe(
         open_to_all=open_to_all(outcome.plan, deployment, former),
         has_service=_own(await cluster.get(SERVICE, key), metadata) is not None,
         route=await _route(cluster, outcome.agent, metadata),
+        store_reached=said.store_reached,
+        budget_spent=said.budget_spent,
+        evals_budget_spent=said.evals_budget_spent,
         rollout=outcome.step.status if outcome.step else None,
         traffic=outcome.step.traffic if outcome.step and outcome.step.before.active else None,
     )

@@ -77,8 +77,7 @@ def ports_of(measure: AgentMeasure, agent: str) -> Mapping[str, int]:
     if measure in _OF_FACADES:
         # Clients are at the facades of stable, and where a mesh splits the traffic at both.
         return {agent: names.FACADE_HEALTH_PORT, canary: names.FACADE_HEALTH_PORT}
-    runtime = names.RUNTIME_HEALTH_PORT
-    runtimes = {agent: runtime, canary: runtime}
+    runtimes = {agent: names.RUNTIME_HEALTH_PORT, canary: names.RUNTIME_HEALTH_PORT}
     if measure is AgentMeasure.COST_PER_TURN:
         return runtimes
     return {**runtimes, labels.OwnedNames(agent).evals: names.EVALS_HEALTH_PORT}

@@ -8,6 +8,7 @@ from omnia_operator.status.agent_conditions import (
     unreachable_store,
 )
 from omnia_operator.status.analysis import analysis_status
+from omnia_operator.status.budget import WITHIN_BUDGET
 from omnia_operator.status.conditions import Announcement, announcements, dated
 from omnia_operator.status.enforced import SPEC_ENFORCED, spec_enforced
 from omnia_operator.status.evals import EVALS_READY
@@ -27,6 +28,7 @@ __all__ = [
     "ROUTE_PENDING",
     "SPEC_ENFORCED",
     "TRAFFIC_ROUTING",
+    "WITHIN_BUDGET",
     "AgentFacts",
     "Announcement",
     "DeploymentState",

@@ -35,6 +35,7 @@ from omnia_operator.status.agent_conditions import (
     open_to_all,
     retention_conditions,
 )
+from omnia_operator.status.budget import WITHIN_BUDGET, budget_conditions
 from omnia_operator.status.conditions import ConditionUpdate, dated, false, true
 from omnia_operator.status.evals import EVALS_READY, evals_conditions
 from omnia_operator.status.exposure import EXPOSE_READY, exposure_conditions
@@ -69,6 +70,7 @@ _OPTIONAL = frozenset(
         SESSION_RETENTION,
         ROLLOUT_ACTIVE,
         TRAFFIC_ROUTING,
+        WITHIN_BUDGET,
     }
 )
 
@@ -96,6 +98,10 @@ class AgentFacts:
     """Whether the facade accepts requests without credentials."""
     store_reached: bool = False
     """Whether pods have said that they reach the session store."""
+    budget_spent: str | None = None
+    """Why no turn begins, in the words of a pod; "" if money is left; None if it is not known."""
+    evals_budget_spent: str = ""
+    """Why judges are not asked, in the words of a pod; "" if they are."""
     rollout: RolloutStatus | None = None
     """Progress of the rollout; None without one."""
     traffic: TrafficState | None = None
@@ -185,7 +191,10 @@ def _conditions(facts: AgentFacts, previous: AgentRuntimeStatus) -> Iterator[Con
         )
         yield from card_conditions(facts.resolved)
         yield from retention_conditions(facts.resolved)
-        yield from evals_conditions(facts.resolved, problems, facts.evals, facts.evals_pods)
+        yield from budget_conditions(facts.resolved, facts.budget_spent)
+        yield from evals_conditions(
+            facts.resolved, problems, facts.evals, facts.evals_pods, facts.evals_budget_spent
+        )
     elif facts.open_to_all:
         yield open_to_all()
     if OBJECTS_IN_SYNC in problems:

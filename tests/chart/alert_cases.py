@@ -58,7 +58,7 @@ def stepped_in(share: int) -> Series:
 
 
 ROLLOUT_ENDED = "omnia_rollout_last_end_timestamp_seconds"
-BUDGET = "omnia_budget_used_ratio"
+BUDGET, EVAL_BUDGET = "omnia_budget_used_ratio", "omnia_eval_budget_used_ratio"
 DURATION = "omnia_agent_request_duration_seconds"
 FIRST = "omnia_agent_time_to_first_chunk_seconds"
 WAIT = "omnia_agent_queue_wait_seconds"
@@ -105,6 +105,7 @@ FIRES: dict[str, Series] = {
     "OmniaSpendHigh": {f'{COST}{{{AGENT},provider="default"}}': "0+0.2x60"},
     "OmniaBudgetNearlySpent": {f'{BUDGET}{{{AGENT},period="day"}}': "0.81x60"},
     "OmniaBudgetSpent": {f'{BUDGET}{{{AGENT},period="month"}}': "1x60"},
+    "OmniaEvalBudgetSpent": constant(EVAL_BUDGET, 1, AGENT),
     "OmniaEvalScoreFalling": scores(50),
     "OmniaTurnLimitsReached": limits(11),
     "OmniaToolsFailing": ratio(TOOLS, "status", "success", "timeout", 21),
@@ -137,6 +138,7 @@ QUIET: dict[str, Series] = {
     "OmniaSpendHigh": {f'{COST}{{{AGENT},provider="default"}}': "0+0.1x60"},
     "OmniaBudgetNearlySpent": {f'{BUDGET}{{{AGENT},period="day"}}': "0.79x60"},
     "OmniaBudgetSpent": {f'{BUDGET}{{{AGENT},period="month"}}': "0.79x60"},
+    "OmniaEvalBudgetSpent": {f"{EVAL_BUDGET}{{{AGENT}}}": "0.99x60"},
     "OmniaEvalScoreFalling": scores(85),
     "OmniaTurnLimitsReached": limits(9),
     # arguments that do not fit are the model's fault, not the handler's

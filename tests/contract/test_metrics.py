@@ -32,6 +32,7 @@ from omnia_operator.metrics import (
     WorkQueueGauges,
     WorkQueueMetrics,
 )
+from omnia_runtime.evals.budget import JudgeBudget
 from omnia_runtime.evals.worker_metrics import WorkerMetrics
 from omnia_runtime.observe.eval_metrics import EvalMetrics
 from omnia_runtime.observe.metrics import RuntimeMetrics, ScrapedGauges
@@ -97,7 +98,7 @@ def runtime() -> CollectorRegistry:
         pass
     registry.register(ScrapedGauges("a", "n", lambda: 1, lambda: {"h": True}))
     env = RuntimeEnv(agent_name="a", namespace="n", budget_usd_per_day=1.0)
-    store = MemorySessionStore(env.session_ttl)
+    store = MemorySessionStore(env.session_ttl, evaluated=True)
     budget = AgentBudget(store, budget_periods(env), env.budget_on_exceeded)
     registry.register(BudgetGauge("a", "n", budget))
     evals = EvalMetrics(registry, "a", "n")
@@ -105,6 +106,8 @@ def runtime() -> CollectorRegistry:
     evals.dropped("queue", 1)
     worker = WorkerMetrics(registry, "a", "n")
     worker.failed()
+    assert store.feed
+    worker.budget(JudgeBudget(store.feed, 1.0), 1.0)
     return registry
 
 

@@ -36,6 +36,7 @@ from omnia_operator.discovery import DiscoveryCache, Egress, Issuers, ServerDisc
 from omnia_operator.discovery.issuers import discover
 from omnia_operator.labels import INSTANCE
 from omnia_operator.plan import Settings
+from omnia_operator.pod_checks import STORE_CHECK, PodCheck, PodChecks, PodReport
 from omnia_operator.reconcile import Reconciler
 from omnia_operator.reconcile.claims import Claims
 from omnia_operator.reconcile.drift import Corrections
@@ -43,7 +44,6 @@ from omnia_operator.references import ObjectReference
 from omnia_operator.resolve import IssuerKeys, Key
 from omnia_operator.rollout.measuring import Measuring
 from omnia_operator.scheduling import Requeue
-from omnia_operator.session_stores import PodReport, SessionStores
 from tests.operator import objects, world
 
 SETTINGS = Settings(facade_image="registry:5000/facade:1", runtime_image="registry:5000/runtime:1")
@@ -51,14 +51,20 @@ NOW = "2026-01-01T00:00:00Z"
 
 
 class FakePods:
-    """Answers for the pods: why each cannot reach its session store, "" if it can."""
+    """Answers for the pods, by their names; what is not there says nothing.
+
+    Attributes:
+        failures: why each cannot reach its session store, "" if it can.
+        spent: why the budget of each is spent, "" if something is left.
+    """
 
     def __init__(self) -> None:
         self.failures: dict[str, str] = {}
+        self.spent: dict[str, str] = {}
 
-    async def report(self, pod: str, address: str) -> PodReport | None:
+    async def report(self, check: PodCheck, pod: str, address: str) -> PodReport | None:
         assert address
-        failure = self.failures.get(pod)
+        failure = (self.failures if check is STORE_CHECK else self.spent).get(pod)
         return None if failure is None else PodReport(pod, failure)
 
 
@@ -81,7 +87,7 @@ class FakeCluster:
         self.discovery = DiscoveryCache(ServerDiscovery(Egress(lambda _: False)))
         self.issuers = Issuers(functools.partial(discover, egress=Egress(lambda _: False)))
         self.pods = FakePods()
-        self.stores = SessionStores(self, self.pods, self.told.append)
+        self.pod_checks = PodChecks(self, self.pods, self.told.append)
         self.measuring = Measuring(Egress(lambda _: False))
         self.claims = Claims()
         self.corrections = Corrections()
@@ -267,7 +273,7 @@ class FakeCluster:
             settings,
             self.discovery,
             self.issuers,
-            self.stores,
+            self.pod_checks,
             self.measuring,
             self.claims,
             self.corrections,
@@ -378,16 +384,16 @@ def secret(name: str, data: dict[str, str], namespace: str = "default") -> JsonO
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data}
 
 
-def running_pod(name: str) -> JsonObject:
-    made = pod(name)
+def running_pod(name: str, instance: str = "helper") -> JsonObject:
+    made = pod(name, instance=instance)
     return {**made, "status": {"phase": "Running", "podIP": "10.0.0.1"}}
 
 
-def pod(name: str, container: JsonObject | None = None) -> JsonObject:
+def pod(name: str, container: JsonObject | None = None, *, instance: str = "helper") -> JsonObject:
     return {
         "apiVersion": "v1",
         "kind": POD.name,
-        "metadata": {"name": name, "labels": {INSTANCE: "helper"}},
+        "metadata": {"name": name, "labels": {INSTANCE: instance}},
         "status": {"containerStatuses": [{"name": "runtime", **container}] if container else []},
     }
 

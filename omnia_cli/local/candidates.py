@@ -1,7 +1,7 @@
 """The candidates of rollouts as processes: a second runtime, and the facade that is its door."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from omnia_cli.local.agent import AgentPorts, LocalAgent, Machine, localise
 from omnia_cli.local.conversations import Conversations
@@ -88,10 +88,8 @@ class Candidates:
                 planned.name, self._reporter, self._failing(key), self._ready(key), self._reaper
             )
             running = self._running[key] = _Candidate(group)
-        # Sessions are evaluated by the agent's own worker, whichever side answers.
-        alone = replace(planned, evals=None)
         try:
-            kept = self._conversations.kept(alone)
+            kept = self._conversations.kept(planned)
             running.agent = localise(kept, self._chosen[key], machine)
             changed = await running.group.apply(running.agent.processes, revive=False)
             running.failure = ""

@@ -112,6 +112,8 @@ def as_candidate(planned: AgentPlan, agent: str, digest: str) -> AgentPlan:
             service_account=planned.pods.service_account or own.service_account,
         ),
         exposure=None,
+        # The worker of the agent evaluates the sessions of both sides.
+        evals=None,
         rollout=digest,
     )
 

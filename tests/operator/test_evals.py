@@ -9,6 +9,7 @@ from omnia_operator.api.agentruntime import AgentRuntimeStatus
 from omnia_operator.cluster.kinds import DEPLOYMENT
 from omnia_operator.plan import AgentPlan, Settings, hashed, plan
 from omnia_operator.resolve import Found, Problem
+from omnia_operator.rollout.candidate import as_candidate
 from omnia_operator.status import EVALS_READY, AgentFacts, DeploymentState, PodState, agent_status
 from tests.operator import objects, world
 from tests.operator.cluster import FakeCluster, config_map, everything, secret
@@ -100,6 +101,12 @@ def test_a_custom_runtime_is_evaluated_by_our_image() -> None:
     assert made.evals
     assert made.evals.container.image == Settings().runtime_image
     assert made.evals.container.env.evals_light
+
+
+def test_the_sessions_of_a_candidate_are_evaluated_by_the_worker_of_its_agent() -> None:
+    made = planned({**ON, **REDIS, **JUDGE}, JUDGED)
+    assert made.evals
+    assert as_candidate(made, "helper", "digest").evals is None
 
 
 def test_settings_of_the_worker_do_not_replace_the_pods_of_the_agent() -> None:

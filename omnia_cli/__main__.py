@@ -74,6 +74,13 @@ Account = Annotated[
     ),
 ]
 
+ConsolePort = Annotated[
+    int | None,
+    typer.Option(
+        min=1, max=65535, help="The port of the console; without it 8070, or the next free one."
+    ),
+]
+
 
 def _print_version(wanted: bool) -> None:
     if wanted:
@@ -131,14 +138,7 @@ def up(
             "first. Without it an agent whose port is occupied gets the next free one.",
         ),
     ] = None,
-    console_port: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            max=65535,
-            help="The port of the console; without it 8070, or the next free one.",
-        ),
-    ] = None,
+    console_port: ConsolePort = None,
     ephemeral: Annotated[
         bool,
         typer.Option(
@@ -518,10 +518,24 @@ def open_page(
             metavar="[NAME]", help="An agent or function; without it the page of all of them."
         ),
     ] = None,
+    namespace: Annotated[
+        str | None,
+        typer.Option(
+            "--namespace",
+            "-n",
+            help="Serve the console of this namespace of the cluster, which is reached through "
+            "kubectl, until Ctrl-C.",
+        ),
+    ] = None,
+    service_account: Account = "default",
+    console_port: ConsolePort = None,
 ) -> None:
     """Open the console in the browser."""
     import webbrowser
 
+    if namespace is not None:
+        _serve_console(namespace, agent, service_account, console_port)
+        return
     from omnia_cli.connect import NotFound, find, newest
 
     try:
@@ -531,6 +545,31 @@ def open_page(
     print(page)
     # A machine without a browser has no page to show: the address is printed.
     webbrowser.open(page)
+
+
+def _serve_console(namespace: str, agent: str | None, account: str, port: int | None) -> None:
+    import threading
+    import webbrowser
+
+    from omnia_cli.cluster import KubectlFailed
+    from omnia_cli.remote.console import serve
+
+    def shown(page: str) -> None:
+        print(page, flush=True)
+        # A browser of the terminal returns when it is left.
+        threading.Thread(target=webbrowser.open, args=(page,), daemon=True).start()
+
+    def say(text: str) -> None:
+        print(text, file=sys.stderr)
+
+    try:
+        asyncio.run(serve(namespace, agent, account, port, shown, say))
+    except KubectlFailed as error:
+        fail(str(error))
+    except OSError as error:
+        fail(f"the console cannot be served: {error.strerror}")
+    except KeyboardInterrupt:
+        return
 
 
 @app.command()

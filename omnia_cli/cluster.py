@@ -42,8 +42,7 @@ def forwarded(name: str, namespace: str, port: str = PORT) -> Iterator[int]:
     Raises:
         KubectlFailed: the port cannot be forwarded.
     """
-    command = _kubectl("port-forward", namespace, f"service/{name}", f":{port}")
-    command.append(f"--pod-running-timeout={SECONDS}s")
+    command = forward_command(name, namespace, port)
     try:
         # In a session of its own, because Ctrl-C is meant for the conversation.
         process = subprocess.Popen(  # noqa: S603 - the command is ours
@@ -55,19 +54,31 @@ def forwarded(name: str, namespace: str, port: str = PORT) -> Iterator[int]:
             start_new_session=True,
         )
     except FileNotFoundError as error:
-        raise _missing() from error
+        raise missing() from error
     with process, Reaper() as reaper:
         reaper.watch(process.pid)
         try:
             line = process.stdout.readline() if process.stdout else ""
-            found = re.search(r"127\.0\.0\.1:(\d+)", line)
+            found = forwarded_port(line)
             if found is None:
                 output = process.stderr.read() if process.stderr and not line else line
-                raise _failed(f'"{name}" in the namespace "{namespace}" cannot be reached', output)
-            yield int(found[1])
+                raise unreachable(name, namespace, output)
+            yield found
         finally:
             process.kill()
             reaper.forget(process.pid)
+
+
+def forward_command(name: str, namespace: str, port: str = PORT) -> list[str]:
+    """Return the command that forwards a port of this machine to a Service, and prints it."""
+    command = _kubectl("port-forward", namespace, f"service/{name}", f":{port}")
+    return [*command, f"--pod-running-timeout={SECONDS}s"]
+
+
+def forwarded_port(line: str) -> int | None:
+    """Return the port of this machine in the first line of that command, None without one."""
+    found = re.search(r"127\.0\.0\.1:(\d+)", line)
+    return int(found[1]) if found else None
 
 
 def new_token(name: str, namespace: str, account: str) -> str:
@@ -120,6 +131,22 @@ def read_object(kind: str, name: str, namespace: str) -> dict[str, Any]:
     return found
 
 
+def list_objects(plural: str, namespace: str) -> str:
+    """Return the objects of a kind in a namespace, as JSON.
+
+    Raises:
+        KubectlFailed: kubectl cannot list them.
+    """
+    command = _kubectl("get", namespace, f"{plural}.{GROUP}", "--output=json")
+    return _said(command, f'the {plural} of the namespace "{namespace}" cannot be listed')
+
+
+def watch_command(plural: str, namespace: str) -> list[str]:
+    """Return the command that prints the name of each object, and again when it changes."""
+    kind = f"{plural}.{GROUP}"
+    return _kubectl("get", namespace, kind, "--watch", "--output=name")
+
+
 def annotate_object(kind: str, name: str, namespace: str, key: str, value: str) -> None:
     """Set an annotation of an object of the cluster.
 
@@ -137,7 +164,7 @@ def _said(command: list[str], failure: str) -> str:
             command, capture_output=True, text=True, timeout=SECONDS, check=False
         )
     except FileNotFoundError as error:
-        raise _missing() from error
+        raise missing() from error
     except subprocess.TimeoutExpired as error:
         raise _failed(failure, "it takes too long") from error
     if done.returncode:
@@ -159,8 +186,14 @@ def _kubectl(verb: str, namespace: str, *arguments: str) -> list[str]:
     return ["kubectl", verb, *arguments, f"--namespace={namespace}"]
 
 
-def _missing() -> KubectlFailed:
+def missing() -> KubectlFailed:
+    """Return the failure of a machine without kubectl."""
     return KubectlFailed("kubectl is not on the PATH; it is needed to reach an agent in a cluster")
+
+
+def unreachable(name: str, namespace: str, output: str) -> KubectlFailed:
+    """Return the failure of a port that kubectl does not forward, with what it printed."""
+    return _failed(f'"{name}" in the namespace "{namespace}" cannot be reached', output)
 
 
 def _failed(what: str, output: str) -> KubectlFailed:

@@ -71,6 +71,9 @@ class LoggedReporter:
     def reloaded(self, name: str, versions: VersionChange | None = None) -> None:
         self._reporter.reloaded(name, versions)
 
+    def removed(self, name: str) -> None:
+        self._reporter.removed(name)
+
     def failed(self, name: str, reason: str) -> None:
         self._reporter.failed(name, reason)
 

@@ -85,6 +85,7 @@ def show(
     from omnia_cli.composed import compose
     from omnia_cli.manifests import ManifestError
     from omnia_core.files.pack import DEFAULT_PROMPT, parse_pack
+    from omnia_core.files.pack.composed import GIVEN
 
     given = dict(_assignment(text) for text in var or ())
     try:
@@ -98,7 +99,8 @@ def show(
     print(found.text)
     for each in found.variables:
         value = "missing" if each.value is None else msgspec.json.encode(each.value).decode()
-        note = f" ({each.origin})" if each.origin else ""
+        whence = "--var" if each.origin == GIVEN else each.origin
+        note = f" ({whence})" if whence else ""
         print(f"{each.name}: {each.type} = {value}{note}", file=sys.stderr)
     if found.problems:
         _fail("\n".join(f"error: {problem}" for problem in found.problems))

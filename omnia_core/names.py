@@ -69,6 +69,8 @@ class Variant(StrEnum):
 
 # In an environment, where an empty list means the default.
 NO_DOORS = "none"
+# Not one of `facade.doors`: it comes with the console.
+CONSOLE_DOOR = "console"
 # They reveal nothing to a client without a credential. A2A publishes a card, and is asked for.
 DEFAULT_DOORS = (Door.CHAT, Door.OPENAI, Door.AGUI)
 

@@ -24,6 +24,7 @@ from omnia_facade.backend.own_sessions import SessionDirectory
 from omnia_facade.backend.port import Backend
 from omnia_facade.cancellation import TurnCancel
 from omnia_facade.console.description import AgentDescription, description_of
+from omnia_facade.console.inside import AgentParts
 from omnia_facade.context import ProcessContext
 from omnia_facade.conversations import open_backend, open_own_sessions, websocket_upgrade
 from omnia_facade.doors.registry import served_doors
@@ -98,7 +99,7 @@ class FacadeServer:
             hosts = HostRule(env.bind_address if public else None, env.allowed_origins)
             budget = ReceiveBudget()
             local = is_loopback(env.bind_address or "")
-            head_routes = tuple(_head_routes(env, backend, sessions, local=local))
+            head_routes = tuple(_head_routes(context, backend, sessions, local=local))
             http = _HttpServer(
                 partial(
                     _open_http,
@@ -197,15 +198,21 @@ def mcp_resource(env: FacadeEnv) -> str:
 
 
 def _head_routes(
-    env: FacadeEnv, backend: Backend | None, sessions: SessionDirectory | None, *, local: bool
+    context: ProcessContext,
+    backend: Backend | None,
+    sessions: SessionDirectory | None,
+    *,
+    local: bool,
 ) -> Iterator[HeadRoute]:
+    env, client = context.env, context.client
     origins = tuple(env.allowed_origins)
     if env.console:
         known = backend.capabilities if backend else None
-        yield AgentDescription(description_of(env), origins, local, known)
+        parts = AgentParts(client, inside=env.console_inside) if client else None
+        yield AgentDescription(description_of(env), origins, local, known, parts)
     if backend is not None:
         yield TurnCancel(backend, origins, local=local)
-        yield PastTurns(backend, origins, local=local)
+        yield PastTurns(backend, origins, local=local, inside=env.console_inside)
     if sessions is not None:
         yield OwnSessionsList(sessions, origins, local=local)
 

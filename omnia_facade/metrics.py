@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from omnia_core.names import Door, Variant
+from omnia_core.names import CONSOLE_DOOR, Door, Variant
 from omnia_facade.entrance.errors import Rejection
 from omnia_facade.rollout.peer_door import REFUSAL_REASONS
 from omnia_facade.runtime_client.routed import STEP_IN_REASONS
@@ -227,7 +227,7 @@ class DoorMetrics:
     def __init__(self, factory: MetricFactory) -> None:
         self._requests = {
             status: factory.counters(
-                f"omnia_facade_door_{status}_total", text, "door", tuple(map(str, Door))
+                f"omnia_facade_door_{status}_total", text, "door", (*map(str, Door), CONSOLE_DOOR)
             )
             for status, text in (
                 ("requests", "Requests at the doors, answered in any way."),

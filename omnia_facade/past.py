@@ -13,6 +13,7 @@ from omnia_facade.auth.principal import Principal
 from omnia_facade.backend.port import Backend, Reading, Resume, SaidMessage
 from omnia_facade.entrance.admission import SessionPath
 from omnia_facade.entrance.errors import RETRY_NOW
+from omnia_facade.recorded import recorded_fields
 
 LONGEST = 100
 _PATH = re.compile(r"/api/sessions/([A-Za-z0-9._:-]{1,128})/turns")
@@ -25,9 +26,12 @@ class PastTurns:
     status = 200
     hint = "read a conversation with GET /api/sessions/{id}/turns"
 
-    def __init__(self, backend: Backend, allowed_origins: Sequence[str], *, local: bool) -> None:
-        """The last two as of `SessionPath`."""
+    def __init__(
+        self, backend: Backend, allowed_origins: Sequence[str], *, local: bool, inside: bool = False
+    ) -> None:
+        """`inside`: whether callers may know what the agent is made of; the rest: `SessionPath`."""
         self._backend = backend
+        self._inside = inside
         self._path = SessionPath(_PATH, _METHODS, allowed_origins, local)
         self.serves = self._path.serves
 
@@ -43,7 +47,7 @@ class PastTurns:
         reading = await self._backend.read(session_id, principal, _last(head))
         match reading.resume:
             case Resume.RESUMABLE:
-                return _document(session_id, reading)
+                return _document(session_id, reading, inside=self._inside)
             case Resume.NOT_FOUND:
                 raise _not_found()
             case Resume.UNAVAILABLE:
@@ -75,18 +79,28 @@ def _not_found() -> HttpError:
     )
 
 
-def _document(session_id: str, reading: Reading) -> JsonObject:
+def _document(session_id: str, reading: Reading, *, inside: bool) -> JsonObject:
     turns: list[JsonObject] = []
     for message in reading.messages:
         if message.role == "user" or not turns:
             turns.append({"messages": []})
         turns[-1]["messages"].append(dict(_fields(message)))
+        turns[-1].update(_answered_by(message))
+    for number, turn in enumerate(turns, reading.earlier_turns + 1):
+        turn.update(recorded_fields(reading, number, inside=inside))
     return {
         "session_id": session_id,
         "session_name": reading.session_name,
         "earlier": reading.earlier_turns,
         "turns": turns,
     }
+
+
+def _answered_by(message: SaidMessage) -> Iterator[tuple[str, str]]:
+    if message.pack_version:
+        yield "pack_version", message.pack_version
+    if message.variant:
+        yield "variant", message.variant
 
 
 def _fields(message: SaidMessage) -> Iterator[tuple[str, object]]:

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from omnia_cli.chat.attachment import CannotAttach, attachment
+from omnia_cli.chat.composed_prompt import PromptHidden, composed_prompt
 from omnia_cli.chat.conversation import Conversation
 from omnia_cli.chat.editor import EditFailed, edited
 from omnia_cli.chat.failures import SessionUnknown
@@ -215,6 +216,20 @@ class Commands:
         if not self.conversation.variables:
             self._say("no variable is set: /vars NAME=VALUE sets one, /vars NAME= removes it")
 
+    def prompt(self, version: str) -> None:
+        try:
+            shown = composed_prompt(self.conversation, version)
+        except PromptHidden as error:
+            self._say(str(error))
+            return
+        text = Text()
+        for part, variable in shown.parts:
+            text.append(visible(part), style="bold yellow" if variable else "")
+        self.console.print(text)
+        self._say(f"version {shown.version}, about {shown.tokens} tokens; variables are bold")
+        for problem in shown.problems:
+            self._say(problem)
+
     def raw(self, _: str) -> None:
         answered = [turn for turn in self._turns if turn.pieces]
         if answered:
@@ -316,6 +331,7 @@ COMMANDS: dict[str, Command] = {
     "/again": Command("", "send the last message again", Commands.again),
     "/edit": Command("", "write a message in $EDITOR; it begins as the last one", Commands.edit),
     "/vars": Command("[K=V]", "variables of the prompt: set, remove by K=, list", Commands.vars),
+    "/prompt": Command("[VERSION]", "the prompt as the model gets it", Commands.prompt),
     "/attach": Command("FILE", "send a file with the next message", Commands.attach),
     "/cancel": Command("", "stop the turn that another client began here", Commands.cancel),
     "/copy": Command("", "copy the last answer to the clipboard", Commands.copy),

@@ -80,6 +80,9 @@ class StderrReporter:
     def reloaded(self, name: str, versions: VersionChange | None = None) -> None:
         """Nothing is reloaded."""
 
+    def removed(self, name: str) -> None:
+        """Nothing is reloaded."""
+
     def failed(self, name: str, reason: str) -> None:
         print(f"{name}: {reason}", file=sys.stderr)
 

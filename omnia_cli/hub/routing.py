@@ -114,7 +114,7 @@ def _segments(path: str) -> list[str]:
         for segment in segments
         for part in unquote(segment).replace("\\", "/").split("/")
     )
-    hidden = "%2e" in path.lower() or "\\" in path
+    hidden = "%2e" in path.lower() or "\\" in path or not path.isascii()
     if segments[0] or len(segments) == 1 or empty or dots or hidden:
         detail = f'the path "{abridged(path)}" is not plain: expected no "..", "%2e" or "//" in it'
         raise HttpError(400, "invalid_request", detail)

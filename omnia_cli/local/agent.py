@@ -131,6 +131,7 @@ def localise(plan: AgentPlan, ports: AgentPorts, machine: Machine) -> LocalAgent
         public_url=None,
         media_public_url=plan.facade.env.media_public_url and f"http://{LOOPBACK}:{ports.client}",
         console=True,
+        console_inside=True,
     )
     made = [_container(plan, plan.facade, facade_env, machine)]
     if plan.runtime:

@@ -33,6 +33,10 @@ class FailureReporter(EventReporter):
         self.failures.pop(name, None)
         super().reloaded(name, versions)
 
+    def removed(self, name: str) -> None:
+        self.failures.pop(name, None)
+        super().removed(name)
+
     def failed(self, name: str, reason: str) -> None:
         self.failures[name] = reason
         super().failed(name, reason)

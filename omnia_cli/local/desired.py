@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from omnia_cli.local.canaries import Canaries
 from omnia_cli.local.deployment import workloads
-from omnia_cli.local.objects import Key, Objects, collect
+from omnia_cli.local.objects import CannotRun, Key, Objects, collect
 from omnia_cli.manifests import Document
 from omnia_core.env import SessionType
 from omnia_core.names import Kind, Mode
@@ -82,6 +82,22 @@ class Desired:
     canaries: Canaries = field(default_factory=Canaries)
     warnings: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
     summaries: Mapping[Key, AgentSummary] = field(default_factory=dict)
+
+    def only(self, name: str) -> tuple[Key, AgentPlan]:
+        """Return the plan of an agent, or of the only one for "".
+
+        Raises:
+            CannotRun: it is not among the manifests, or something prevents it.
+        """
+        for key, problems in self.problems.items():
+            if name in ("", key[1]):
+                raise CannotRun("; ".join(problem.message for problem in problems))
+        found = [(key, plan) for key, plan in self.plans.items() if name in ("", key[1])]
+        if len(found) == 1:
+            return found[0]
+        there = ", ".join(key[1] for key in self.plans) or "none"
+        asked = f'there is no agent "{name}"' if name else "name one of the agents with --agent"
+        raise CannotRun(f"{asked}; the manifests have: {there}")
 
 
 def desired(

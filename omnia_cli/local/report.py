@@ -95,6 +95,9 @@ class Reporter(Protocol):
     def reloaded(self, name: str, versions: VersionChange | None = None) -> None:
         """A change of its manifests is in use; `versions` if it has another prompt now."""
 
+    def removed(self, name: str) -> None:
+        """An agent is not among the manifests any more, and has ended."""
+
     def failed(self, name: str, reason: str) -> None:
         """An agent or server does not run, or its change is not in use."""
 
@@ -136,6 +139,9 @@ class EventReporter:
     def reloaded(self, name: str, versions: VersionChange | None = None) -> None:
         change = {"from": versions.before, "to": versions.after} if versions else {}
         self._event("reloaded", name=name, **change)
+
+    def removed(self, name: str) -> None:
+        self._event("removed", name=name)
 
     def failed(self, name: str, reason: str) -> None:
         self._event("failed", name=name, reason=reason)
@@ -188,6 +194,10 @@ class Reporters:
     def reloaded(self, name: str, versions: VersionChange | None = None) -> None:
         for reporter in self._reporters:
             reporter.reloaded(name, versions)
+
+    def removed(self, name: str) -> None:
+        for reporter in self._reporters:
+            reporter.removed(name)
 
     def failed(self, name: str, reason: str) -> None:
         for reporter in self._reporters:
@@ -245,6 +255,9 @@ class PersonReporter:
     def reloaded(self, name: str, versions: VersionChange | None = None) -> None:
         change = f"  prompt {versions.before} → {versions.after}" if versions else ""
         self._console.print(f"[green]reloaded[/]  {escape(name + change)}")
+
+    def removed(self, name: str) -> None:
+        self._console.print(f"[green]removed[/]  {escape(name)}")
 
     def failed(self, name: str, reason: str) -> None:
         self._console.print(f"[red]failed[/]  {escape(name)}  {escape(reason)}")

@@ -44,19 +44,6 @@ def _place(document: Document) -> str:
     return f"{document.file}:{document.line(command if command in document.lines else ())}"
 
 
-def _only(wanted: Desired, name: str) -> tuple[Key, AgentPlan]:
-    """Return the plan of an agent, or of the only one for ""."""
-    for key, problems in wanted.problems.items():
-        if name in ("", key[1]):
-            raise CannotRun("; ".join(problem.message for problem in problems))
-    found = [(key, plan) for key, plan in wanted.plans.items() if name in ("", key[1])]
-    if len(found) == 1:
-        return found[0]
-    there = ", ".join(key[1] for key in wanted.plans) or "none"
-    asked = f'there is no agent "{name}"' if name else "name one of the agents with --agent"
-    raise CannotRun(f"{asked}; the manifests have: {there}")
-
-
 @dataclass
 class _Running:
     group: Group
@@ -125,13 +112,15 @@ class Runner:
             self.reporter.note(name, text)
         self._note_others(documents)
         self._places = {document.name: _place(document) for document in reversed(documents)}
-        self._summaries = wanted.summaries
         broken, self._broken = self._broken, set()
         self._report(wanted.problems, documents)
         machine = Machine(self.root, wanted.objects, Addresses(), inherited(self.environ))
         servers = workloads(documents)
         self._address(servers, wanted, machine.addresses)
         await self._remove(wanted, {server.key for server in servers})
+        before, self._summaries = self._summaries, wanted.summaries
+        for _, name in before.keys() - wanted.summaries.keys():
+            self.reporter.removed(name)
         self._starting = {
             key: LocalAgent(plan, self._agent_ports[key], ()).starting
             for key, plan in wanted.plans.items()
@@ -194,7 +183,7 @@ class Runner:
         """
         wanted = desired(documents, self.environ, Settings(allow_unauthenticated=True))
         machine = Machine(self.root, wanted.objects, Addresses(), inherited(self.environ))
-        key, plan = _only(wanted, name)
+        key, plan = wanted.only(name)
         for other in wanted.plans:
             self._agent_ports[other] = AgentPorts.choose(self.ports.any(), self.ports)
         found = workloads(documents)

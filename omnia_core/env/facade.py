@@ -107,6 +107,13 @@ class FacadeEnv(EnvContract, frozen=True, kw_only=True):
     console: Annotated[
         bool, Meta(description="Serve a page at `/` on which a person talks to the agent.")
     ] = False
+    console_inside: Annotated[
+        bool,
+        Meta(
+            description="Tell every caller what the agent is made of: prompt, tools, models,"
+            " explanations of evaluations; never keys or addresses."
+        ),
+    ] = False
     doors: Annotated[
         tuple[str, ...],
         Meta(

@@ -15,6 +15,7 @@ from omnia_core.sessions.recorded import RecordedSession
 from omnia_core.sessions.records import Message, Session
 from omnia_core.sessions.retention import EffectsCallback, Retention, ignore_effects
 from omnia_core.sessions.signals import Signals
+from omnia_core.sessions.trail import SessionTrail
 from omnia_core.units import Duration
 
 
@@ -110,6 +111,13 @@ class SessionStore(Protocol):
 
         It is as it was at one moment. None when it does not exist or has expired.
         """
+
+    async def trail(self, session_id: str, last: int) -> SessionTrail | None:  # noqa: ARG002 - see below
+        """Return the audit trail of the last turns, without renewing the session.
+
+        None when the session does not exist, and from a store that keeps no audit records.
+        """
+        return None
 
     async def append(
         self,

@@ -1,5 +1,6 @@
 """The port of a backend, which answers the turns and calls of a connection."""
 
+from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Protocol
 
@@ -8,6 +9,8 @@ from msgspec import Struct
 from omnia_core.conversation.listener import TurnListener
 from omnia_core.conversation.parts import Part
 from omnia_core.conversation.tools import ToolCall
+from omnia_core.sessions.evaluations import EvalResult
+from omnia_core.sessions.trail import TurnTrail
 from omnia_facade.auth.principal import Principal
 from omnia_facade.backend.audio import AudioQueue
 from omnia_facade.backend.events import (
@@ -56,6 +59,8 @@ class SaidMessage(Struct, frozen=True):
         tool_call_id, is_error: of a `tool` message.
         finish_reason: of an `assistant` message.
         created_at: RFC 3339, UTC; "" when not known.
+        pack_version: of a `user` message, the version of the PromptPack that answered it.
+        variant: of a `user` message, the variant of the agent that answered it; "" for stable.
     """
 
     role: str
@@ -66,6 +71,8 @@ class SaidMessage(Struct, frozen=True):
     is_error: bool = False
     finish_reason: str = ""
     created_at: str = ""
+    pack_version: str = ""
+    variant: str = ""
 
 
 class Reading(Struct, frozen=True):
@@ -75,12 +82,16 @@ class Reading(Struct, frozen=True):
         resume: whether the session can be read; None where sessions are not kept.
         messages: of the last turns, in their order; each message of a user begins a turn.
         earlier_turns: how many turns came before.
+        trails: the audit trails of these turns, by their number in the session, from 1.
+        eval_results: of these turns.
     """
 
     resume: Resume | None
     session_name: str = ""
     messages: tuple[SaidMessage, ...] = ()
     earlier_turns: int = 0
+    trails: Mapping[int, TurnTrail] = {}
+    eval_results: tuple[EvalResult, ...] = ()
 
 
 class BackendConnection(Protocol):

@@ -11,6 +11,7 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import NO_DOORS, RuntimeCapability
 from omnia_facade.auth.principal import Principal
 from omnia_facade.backend.own_sessions import may_list
+from omnia_facade.console.inside import AgentParts
 from omnia_facade.entrance.admission import check_method_and_origin
 
 PATH = "/api/agent"
@@ -32,6 +33,7 @@ class AgentDescription(Struct, frozen=True):
         allowed_origins: as for an upgrade to WebSocket.
         local: whether the port is reachable from this machine only.
         capabilities: returns what the runtime can do, as `RuntimeCapability`; None without one.
+        parts: what else there is to tell; None without a runtime.
     """
 
     status: ClassVar[int] = 200
@@ -41,6 +43,7 @@ class AgentDescription(Struct, frozen=True):
     allowed_origins: Sequence[str]
     local: bool
     capabilities: Callable[[], Awaitable[frozenset[str]]] | None = None
+    parts: AgentParts | None = None
 
     def serves(self, path: str) -> bool:
         return path == PATH
@@ -52,13 +55,17 @@ class AgentDescription(Struct, frozen=True):
             HttpError: the method or the origin is not allowed.
         """
         check_method_and_origin(head, _METHODS, self.allowed_origins, local=self.local)
+        offered = await self._offered(principal)
+        told = {"capabilities": offered} if offered else {}
+        return self.document | told | (await self.parts.fields() if self.parts else {})
+
+    async def _offered(self, principal: Principal) -> list[str]:
         known = await self.capabilities() if self.capabilities else frozenset()
-        offered = [
+        return [
             name
             for capability, name in _CAPABILITIES.items()
             if capability in known and (name != _LIST or may_list(principal, local=self.local))
         ]
-        return {**self.document, "capabilities": offered} if offered else self.document
 
 
 def description_of(env: FacadeEnv) -> JsonObject:

@@ -4,7 +4,7 @@ from msgspec import Struct
 
 from omnia_core.env import FacadeEnv
 from omnia_core.errors import ConfigurationError, abridged
-from omnia_core.names import NO_DOORS, Door, Mode
+from omnia_core.names import CONSOLE_DOOR, NO_DOORS, Door, Mode
 
 
 class DoorEntry(Struct, frozen=True, kw_only=True):
@@ -85,8 +85,16 @@ DOORS: tuple[DoorEntry, ...] = (
 )
 
 
+CONSOLE = DoorEntry(
+    name=CONSOLE_DOOR,
+    paths=("/api/agent/prompt",),
+    module="omnia_facade.doors.console.door",
+    hint="compose the prompt with POST /api/agent/prompt",
+)
+
+
 def served_doors(env: FacadeEnv) -> tuple[DoorEntry, ...]:
-    """Return the doors that an environment asks for, in the order of the table.
+    """Return the doors that an environment asks for, in the order of the table; last the console's.
 
     Raises:
         ConfigurationError: a name is none of a door.
@@ -97,6 +105,6 @@ def served_doors(env: FacadeEnv) -> tuple[DoorEntry, ...]:
             f"{env.variable('doors')}: expected {', '.join(Door)} or {NO_DOORS},"
             f' found "{abridged(min(unknown))}"'
         )
-    if env.mode is Mode.FUNCTION:
-        return tuple(entry for entry in DOORS if entry.name == Door.MCP and entry.name in env.doors)
-    return tuple(entry for entry in DOORS if entry.name in env.doors)
+    offered = {Door.MCP} if env.mode is Mode.FUNCTION else set(Door)
+    doors = tuple(entry for entry in DOORS if entry.name in offered and entry.name in env.doors)
+    return (*doors, CONSOLE) if env.console and env.console_inside else doors

@@ -1,6 +1,7 @@
 """One port for WebSocket and HTTP: the head of the first request selects the protocol."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeAlias, cast
 
@@ -330,7 +331,9 @@ class ConnectionRouter(asyncio.Protocol):
             return
         transport.write(response)
         if transport.can_write_eof():
-            transport.write_eof()
+            # The client may have left while its answer was made.
+            with contextlib.suppress(OSError):
+                transport.write_eof()
         transport.resume_reading()
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(self._context.timings.linger, self._close, transport)

@@ -1,7 +1,7 @@
 """The runtime's client: requests and events as messages of omnia.runtime.v1."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from urllib.parse import quote
 
 from omnia_core import names
@@ -9,9 +9,11 @@ from omnia_core.conversation.chunk import chunk_text
 from omnia_core.telemetry.tracing import trace_headers
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_facade.auth.principal import Principal
+from omnia_facade.backend.inside import AgentInside, ComposedPrompt
 from omnia_facade.backend.own_sessions import Change, OwnSessionsPage
 from omnia_facade.backend.port import Cancellation, Probed, Reading
 from omnia_facade.runtime_client import mapping
+from omnia_facade.runtime_client.inside import to_composed, to_inside
 from omnia_facade.runtime_client.port import (
     IncomingEvent,
     Invocation,
@@ -101,6 +103,21 @@ class RemoteRuntime:
         answer = await self._ask("DeleteConversation", request, metadata, PROBE_SECONDS)
         return mapping.to_change(pb.DeleteConversationResponse.FromString(answer).state)
 
+    async def describe_agent(self) -> AgentInside:
+        answer = await self._ask(
+            "DescribeAgent",
+            pb.DescribeAgentRequest(),
+            self._metadata,
+            HEALTH_SECONDS,
+            wait_for_ready=False,
+        )
+        return to_inside(pb.DescribeAgentResponse.FromString(answer))
+
+    async def compose_prompt(self, variables: Mapping[str, str], version: str) -> ComposedPrompt:
+        request = pb.ComposePromptRequest(variables=variables, version=version)
+        answer = await self._ask("ComposePrompt", request, self._metadata, PROBE_SECONDS)
+        return to_composed(pb.ComposePromptResponse.FromString(answer))
+
     async def invoke(
         self, input_json: str, invocation_id: str, caller: Principal, *, seconds: float
     ) -> Invocation:
@@ -137,6 +154,8 @@ class RemoteRuntime:
         | pb.ListConversationsRequest
         | pb.NameConversationRequest
         | pb.DeleteConversationRequest
+        | pb.DescribeAgentRequest
+        | pb.ComposePromptRequest
         | pb.InvocationRequest
         | pb.HealthRequest,
         metadata: CallMetadata,

@@ -30,6 +30,7 @@ from omnia_facade.runtime_client.port import (
     Invocation,
     OutgoingMessage,
 )
+from omnia_facade.runtime_client.recorded import to_eval_results, to_trail
 
 
 def to_client_message(session_id: str, message: OutgoingMessage) -> pb.ClientMessage:
@@ -105,6 +106,8 @@ def to_reading(response: pb.ReadConversationResponse) -> Reading:
         response.session_name,
         tuple(map(_said, response.messages)),
         response.earlier_turns,
+        {trail.turn: to_trail(trail) for trail in response.trails},
+        to_eval_results(response.eval_results),
     )
 
 
@@ -156,6 +159,8 @@ def _said(message: pb.ConversationMessage) -> SaidMessage:
         is_error=message.tool_result.is_error,
         finish_reason=message.finish_reason,
         created_at=message.created_at,
+        pack_version=message.pack_version,
+        variant=message.variant,
     )
 
 

@@ -1,5 +1,6 @@
 """The port of the runtime's client."""
 
+from collections.abc import Mapping
 from typing import Protocol, TypeAlias
 
 from msgspec import Struct
@@ -17,6 +18,7 @@ from omnia_facade.backend.events import (
     TurnEvent,
     TurnRequest,
 )
+from omnia_facade.backend.inside import AgentInside, ComposedPrompt
 from omnia_facade.backend.own_sessions import Change, OwnSessionsPage
 from omnia_facade.backend.port import Cancellation, Probed, Reading
 
@@ -125,6 +127,12 @@ class RuntimeClient(Protocol):
 
     async def delete_conversation(self, session_id: str, caller: Principal) -> Change:
         """End a session of this caller before its time."""
+
+    async def describe_agent(self) -> AgentInside:
+        """Return what the agent is made of."""
+
+    async def compose_prompt(self, variables: Mapping[str, str], version: str) -> ComposedPrompt:
+        """Return the system prompt of a version with values; "" for the stable one."""
 
     async def invoke(
         self, input_json: str, invocation_id: str, caller: Principal, *, seconds: float

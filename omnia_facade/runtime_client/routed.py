@@ -1,6 +1,6 @@
 """The client of a rollout: each session is answered by the runtime of its side."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
 import structlog
@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from omnia_core.names import Variant
 from omnia_facade.auth.principal import Principal
+from omnia_facade.backend.inside import AgentInside, ComposedPrompt
 from omnia_facade.backend.own_sessions import Change, OwnSessionsPage
 from omnia_facade.backend.port import Cancellation, Probed, Reading
 from omnia_facade.rollout.files import RolloutFiles
@@ -113,6 +114,12 @@ class RoutedRuntime:
         return await self._ask(
             session_id, caller, lambda runtime: runtime.delete_conversation(session_id, caller)
         )
+
+    async def describe_agent(self) -> AgentInside:
+        return await self._stable.describe_agent()
+
+    async def compose_prompt(self, variables: Mapping[str, str], version: str) -> ComposedPrompt:
+        return await self._stable.compose_prompt(variables, version)
 
     async def invoke(
         self, input_json: str, invocation_id: str, caller: Principal, *, seconds: float

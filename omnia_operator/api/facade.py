@@ -1,7 +1,7 @@
 """The facade block of an AgentRuntime."""
 
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -100,6 +100,9 @@ class FacadeSpec(Model):
     console: bool = False
     """Whether the facade serves a page at `/` for conversations with the agent, or for the input of
     the function. Requests of the page need the same credentials as those of any other client."""
+    console_shows: Literal["chat", "inside"] = "chat"
+    """What the page shows: conversations; with `inside` also what the agent is made of, its prompt,
+    tools and models. Everybody who may talk to the agent can read it then."""
     resources: JsonObject | None = None
     """Requests and limits of the facade container."""
     extra_env: tuple[ContainerEnvVar, ...] = Field(

@@ -173,6 +173,7 @@ def _facade(
         facade_port=spec.facade.port,
         show_tools=spec.facade.show_tools,
         console=spec.facade.console or settings.console,
+        console_inside=spec.facade.console_shows == "inside",
         allow_unauthenticated=settings.allow_unauthenticated,
     )
     store = spec.session.type

@@ -40,10 +40,15 @@ _log = structlog.get_logger()
 
 
 class Configuration(Struct, frozen=True):
-    """The agent, in each version of its PromptPack that is in use."""
+    """The agent, in each version of its PromptPack that is in use.
+
+    Attributes:
+        handler_types: the type of each tool handler, by its name.
+    """
 
     versions: PackVersions[AgentVersion]
     models: Models
+    handler_types: Mapping[str, str] = {}
 
 
 class Loader:
@@ -80,7 +85,7 @@ class Loader:
         )
         versions = packs.map(builder.build)
         _warn([*opened.problems, *problems, *versions.problems, *builder.warnings])
-        return Configuration(versions, models)
+        return Configuration(versions, models, opened.types)
 
     def paths(self, configuration: Configuration) -> list[Path]:
         """Return the files that a configuration was read from."""

@@ -19,6 +19,7 @@ from omnia_core.sessions.feed import SessionFeed
 from omnia_core.sessions.own import OwnSessions
 from omnia_core.sessions.recorded import RecordedSession
 from omnia_core.sessions.signals import Signals
+from omnia_core.sessions.trail import SessionTrail
 from omnia_runtime.observe.metrics import RuntimeMetrics
 
 
@@ -52,6 +53,10 @@ class MeteredSessionStore:
     async def read(self, session_id: str) -> RecordedSession | None:
         with _Operation("read", self._metrics):
             return await self._store.read(session_id)
+
+    async def trail(self, session_id: str, last: int) -> SessionTrail | None:
+        with _Operation("trail", self._metrics):
+            return await self._store.trail(session_id, last)
 
     async def append(
         self,

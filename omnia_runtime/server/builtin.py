@@ -43,6 +43,8 @@ class BuiltinServer:
                 PREFIX + "DeleteConversation": _unary(
                     service.delete_conversation, pb.DeleteConversationRequest
                 ),
+                PREFIX + "DescribeAgent": _unary(service.describe_agent, pb.DescribeAgentRequest),
+                PREFIX + "ComposePrompt": _unary(service.compose_prompt, pb.ComposePromptRequest),
                 _HEALTH + "Check": self._health.check,
                 _HEALTH + "Watch": self._health.watch,
             },

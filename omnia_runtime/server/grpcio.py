@@ -142,6 +142,22 @@ class _Servicer(runtime_pb2_grpc.RuntimeServiceServicer):
         )
         return response
 
+    async def DescribeAgent(  # noqa: N802 - likewise
+        self, request: pb.DescribeAgentRequest, context: _Context
+    ) -> pb.DescribeAgentResponse:
+        response: pb.DescribeAgentResponse = await _run(
+            self._service.describe_agent, request, context
+        )
+        return response
+
+    async def ComposePrompt(  # noqa: N802 - likewise
+        self, request: pb.ComposePromptRequest, context: _Context
+    ) -> pb.ComposePromptResponse:
+        response: pb.ComposePromptResponse = await _run(
+            self._service.compose_prompt, request, context
+        )
+        return response
+
 
 async def _run(
     method: Callable[[Any, Metadata], Awaitable[Any]], request: object, context: _Context

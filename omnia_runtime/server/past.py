@@ -8,6 +8,7 @@ from omnia_core.conversation.parts import Media, Part
 from omnia_core.sessions.records import Message, Session, is_placeholder
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_runtime.server.mapping import part_message
+from omnia_runtime.server.trails import NOTHING, TurnRecords, add_recorded
 
 # Without a number of turns, and at most.
 MAX_TURNS = 100
@@ -17,9 +18,14 @@ _CUT = "…"
 
 
 def conversation_response(
-    session: Session, last_turns: int, *, show_tools: bool, characters: int = MAX_CHARACTERS
+    session: Session,
+    last_turns: int,
+    *,
+    show_tools: bool,
+    recorded: TurnRecords = NOTHING,
+    characters: int = MAX_CHARACTERS,
 ) -> pb.ReadConversationResponse:
-    """Return the last turns, without summaries and placeholders.
+    """Return the last turns, without summaries and placeholders, and what is recorded of them.
 
     A text that does not fit into the response is cut, and turns before it are only counted.
     """
@@ -36,17 +42,20 @@ def conversation_response(
             made = _message(message, max(left, 0), show_tools=show_tools)
             left -= len(made.content) + sum(len(call.arguments_json) for call in made.tool_calls)
             left -= len(made.tool_result.result_json)
-            if made.role == "tool" or made.content or made.parts or made.tool_calls:
+            # A user's message begins its turn, even an empty one.
+            if made.role != "assistant" or made.content or made.parts or made.tool_calls:
                 messages.append(made)
         found = [*messages, *found]
         given += 1
     deleted = session.deleted.turns if session.deleted else 0
-    return pb.ReadConversationResponse(
+    response = pb.ReadConversationResponse(
         state=pb.RESUME_STATE_RESUMABLE,
         session_name=session.name,
         messages=found,
         earlier_turns=len(turns) - given + deleted,
     )
+    add_recorded(response, session, recorded, show_tools=show_tools)
+    return response
 
 
 def _turns(messages: list[Message]) -> Iterator[list[Message]]:
@@ -77,6 +86,8 @@ def _message(message: Message, room: int, *, show_tools: bool) -> pb.Conversatio
         parts=[part_message(_without_data(part)) for part in message.parts if part.media],
         finish_reason=message.finish_reason,
         created_at=message.created_at,
+        pack_version=message.pack_version,
+        variant=message.variant,
     )
     if message.role == "tool":
         made.tool_result.id = message.tool_call_id

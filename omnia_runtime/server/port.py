@@ -73,6 +73,16 @@ class RuntimeServicer(Protocol):
     ) -> pb.DeleteConversationResponse:
         """End a session of the caller."""
 
+    async def describe_agent(
+        self, request: pb.DescribeAgentRequest, metadata: Metadata
+    ) -> pb.DescribeAgentResponse:
+        """Return what the agent is made of."""
+
+    async def compose_prompt(
+        self, request: pb.ComposePromptRequest, metadata: Metadata
+    ) -> pb.ComposePromptResponse:
+        """Return the system prompt of a version with values."""
+
 
 class RuntimeServer(Protocol):
     """Serves a `RuntimeServicer` and grpc.health.v1."""

@@ -11,11 +11,13 @@ from omnia_core.names import CONTRACT_VERSION, METADATA_SHOW_TOOLS
 from omnia_core.sessions import SessionStore, StoreUnavailable
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_runtime.configuration.reload import LiveConfiguration
+from omnia_runtime.server.described import compose_prompt, describe_agent
 from omnia_runtime.server.mapping import INTERNAL_MESSAGE, capabilities, invocation_response
 from omnia_runtime.server.own import OwnConversations
-from omnia_runtime.server.past import conversation_response
+from omnia_runtime.server.past import MAX_TURNS, conversation_response
 from omnia_runtime.server.port import MessageWriter, Metadata
 from omnia_runtime.server.stream import TurnStream
+from omnia_runtime.server.trails import TurnRecords
 from omnia_runtime.turns.invocation import Invocations
 from omnia_runtime.turns.session_turns import SessionTurns, SessionUnknown
 from omnia_runtime.turns.turn import Caller
@@ -132,17 +134,39 @@ class RuntimeService:
     ) -> pb.ReadConversationResponse:
         if not request.session_id:
             raise OmniaError(Code.INVALID_ARGUMENT, "session_id is empty")
+        caller = Caller(metadata)
         try:
             session = await self._store.load(request.session_id)
+            if session is None or not session.open_to(caller.user_id):
+                return pb.ReadConversationResponse(state=pb.RESUME_STATE_NOT_FOUND)
+            recorded = TurnRecords(
+                await self._store.trail(request.session_id, request.last_turns or MAX_TURNS),
+                await self._store.eval_results(request.session_id),
+            )
         except StoreUnavailable as error:
             return pb.ReadConversationResponse(
                 state=pb.RESUME_STATE_UNAVAILABLE, detail=error.message
             )
-        caller = Caller(metadata)
-        if session is None or not session.open_to(caller.user_id):
-            return pb.ReadConversationResponse(state=pb.RESUME_STATE_NOT_FOUND)
-        show_tools = metadata.get(METADATA_SHOW_TOOLS) == "true"
-        return conversation_response(session, request.last_turns, show_tools=show_tools)
+        return conversation_response(
+            session,
+            request.last_turns,
+            show_tools=metadata.get(METADATA_SHOW_TOOLS) == "true",
+            recorded=recorded,
+        )
+
+    async def describe_agent(
+        self,
+        request: pb.DescribeAgentRequest,  # noqa: ARG002 - it has no fields
+        metadata: Metadata,  # noqa: ARG002 - not needed
+    ) -> pb.DescribeAgentResponse:
+        return describe_agent(self._configuration.current)
+
+    async def compose_prompt(
+        self,
+        request: pb.ComposePromptRequest,
+        metadata: Metadata,  # noqa: ARG002 - not needed
+    ) -> pb.ComposePromptResponse:
+        return compose_prompt(self._configuration.current.versions, request)
 
     async def list_conversations(
         self, request: pb.ListConversationsRequest, metadata: Metadata

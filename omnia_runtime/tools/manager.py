@@ -57,6 +57,11 @@ class ToolManager:
         }
         return ToolManager(routes, routes, self._metrics, self._max_result)
 
+    def handler_of(self, tool: str) -> str:
+        """Return the name of the handler that executes a tool; "" if none does."""
+        route = self._routes.get(tool)
+        return route.source.name if route else ""
+
     async def call(self, call: ToolCall, context: CallContext = _NO_CONTEXT) -> ToolResult:
         """Execute a call; every failure is a result for the model."""
         route = self._routes.get(call.name)

@@ -2,7 +2,7 @@
 
 import asyncio
 import weakref
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeGuard
 
 import structlog
@@ -30,10 +30,15 @@ _log = structlog.get_logger()
 
 
 class OpenedHandlers(Struct, frozen=True):
-    """The usable handlers in the order of the file, and the problems of the others."""
+    """The usable handlers in the order of the file, and the problems of the others.
+
+    Attributes:
+        types: the type of each usable handler, by its name.
+    """
 
     sources: tuple[ToolSource, ...]
     problems: tuple[str, ...]
+    types: Mapping[str, str] = {}
 
 
 class _Held(Struct, frozen=True):
@@ -87,7 +92,11 @@ class ToolSources:
             for live in self._current()
             if live.problem
         ]
-        return OpenedHandlers(tuple(entry.source for entry in held.values()), tuple(problems))
+        return OpenedHandlers(
+            tuple(entry.source for entry in held.values()),
+            tuple(problems),
+            {name: entry.handler.type for name, entry in held.items()},
+        )
 
     def broken(self) -> dict[str, bool]:
         """Return whether the circuit breaker of each handler is open; safe in any thread."""

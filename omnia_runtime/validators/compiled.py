@@ -39,9 +39,14 @@ class _CompiledValidator(Struct, frozen=True):
 
 
 class Validators:
-    """The validators of a prompt; `Validators()` lets everything pass."""
+    """The validators of a prompt; `Validators()` lets everything pass.
+
+    Attributes:
+        types: as declared, in their order.
+    """
 
     def __init__(self, compiled: Sequence[_CompiledValidator] = ()) -> None:
+        self.types = tuple(validator.spec.type for validator in compiled)
         output = [validator for validator in compiled if validator.spec.direction != "input"]
         limits = [
             validator.spec.rule.characters

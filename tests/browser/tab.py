@@ -96,6 +96,19 @@ class Tab:
         self.send("Input.dispatchKeyEvent", type="keyDown", **shared, **text)
         self.send("Input.dispatchKeyEvent", type="keyUp", **shared)
 
+    def arrow(self, key: str) -> None:
+        """Press an arrow: ArrowLeft, ArrowUp, ArrowRight or ArrowDown."""
+        code = 37 + ["ArrowLeft", "ArrowUp", "ArrowRight", "ArrowDown"].index(key)
+        for kind in ("keyDown", "keyUp"):
+            self.send(
+                "Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code
+            )
+
+    def alt(self, code: str, key: str) -> None:
+        """Press a key together with Alt."""
+        for kind in ("keyDown", "keyUp"):
+            self.send("Input.dispatchKeyEvent", type=kind, key=key, code=code, modifiers=1)
+
     def say(self, text: str) -> None:
         """Send a message as a person does."""
         self.fill("#message", text)

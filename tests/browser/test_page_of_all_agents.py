@@ -136,6 +136,10 @@ def test_an_agent_that_stops_and_comes_back_is_seen(tab: Tab, running: Running) 
     running.replace("agent.yaml", "name: support-pack", "name: nowhere")
     tab.until_text(".cards", "the change is not in use")
     assert tab.value(STATES)["support-agent"] == "ready"
+    (running.folder / "support-agent" / "lost.yaml").unlink()
+    running.replace("agent.yaml", "name: nowhere", "name: support-pack")
+    tab.until(f"!('lost-agent' in {STATES})")
+    tab.until("!document.querySelector('.card .error')")
 
 
 def test_a_page_of_an_agent_that_does_not_run_says_why_until_it_runs(

@@ -1,6 +1,11 @@
 """Where a request to the hub goes, and which requests it refuses."""
 
+import contextlib
+from urllib.parse import unquote
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from omnia_cli.hub.events import EventLog
 from omnia_cli.hub.routing import (
@@ -65,6 +70,7 @@ def test_a_path_leads_to_one_place(target: str, found: Destination) -> None:
         "/agents//guide/ws",
         "/history/api/v1/../../metrics",
         "agents/shop/guide/ws",
+        "/agents/shop/gu\u00efde/ws",
         "*",
     ],
 )
@@ -73,6 +79,16 @@ def test_a_path_that_could_be_read_as_another_one_is_refused(target: str) -> Non
         destination(head(target))
     # Two slashes at the begin are a host, and what is left of them is no path of the hub.
     assert refused.value.status == (404 if target.startswith("//") else 400)
+
+
+@given(st.text(st.sampled_from("./%2eE5cf\\?#ab:@"), max_size=40))
+def test_no_path_leaves_the_place_that_it_names(text: str) -> None:
+    with contextlib.suppress(HttpError):
+        found = destination(head(f"/agents/shop/guide/{text}"))
+        assert isinstance(found, ToAgent)
+        assert (found.namespace, found.name) == ("shop", "guide")
+        assert not {"..", "."} & set(unquote(found.path).replace("\\", "/").split("/"))
+        assert "//" not in found.path
 
 
 @pytest.mark.parametrize(

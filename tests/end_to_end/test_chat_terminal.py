@@ -259,6 +259,14 @@ def test_a_message_is_edited_shown_as_it_is_and_has_variables(
     person.until('expected NAME=VALUE, found "plan"')
 
 
+def test_the_prompt_is_shown_as_the_model_gets_it(person: Terminal, served: dict[str, str]) -> None:
+    talk(person, served)
+    person.say("/prompt")
+    person.until("You write", "version", "tokens; variables are bold")
+    person.say("/prompt 9.9.9")
+    person.until('there is no version "9.9.9"')
+
+
 def test_the_newest_conversation_is_resumed_with_what_was_said_last(
     person: Terminal, served: dict[str, str]
 ) -> None:

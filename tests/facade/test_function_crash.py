@@ -5,6 +5,7 @@
 import asyncio
 import contextlib
 import re
+from collections.abc import Mapping
 
 import msgspec
 import orjson
@@ -18,6 +19,7 @@ from omnia_core.http.received import ReceiveBudget
 from omnia_core.telemetry.tracing import NO_TRACER
 from omnia_facade.auth.chain import Authenticator
 from omnia_facade.auth.principal import Principal
+from omnia_facade.backend.inside import AgentInside, ComposedPrompt
 from omnia_facade.backend.own_sessions import Change, OwnSessionsPage
 from omnia_facade.backend.port import Cancellation, Probed, Reading
 from omnia_facade.context import ProcessContext
@@ -71,6 +73,12 @@ class Unreachable:
         raise NotImplementedError
 
     async def delete_conversation(self, session_id: str, caller: Principal) -> Change:
+        raise NotImplementedError
+
+    async def describe_agent(self) -> AgentInside:
+        raise NotImplementedError
+
+    async def compose_prompt(self, variables: Mapping[str, str], version: str) -> ComposedPrompt:
         raise NotImplementedError
 
     async def invoke(

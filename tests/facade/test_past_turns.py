@@ -1,6 +1,7 @@
 """`GET /api/sessions/{id}/turns`: who is told what, in pods with and without an HTTP server."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -83,6 +84,125 @@ async def test_the_last_turns_are_told(tmp_path: Path, *, http: bool) -> None:
         ],
     }
     assert runtime.read == [("0199-a.b:c_d", 2), ("0199-a.b:c_d", 0)]
+
+
+RECORDED = pb.ReadConversationResponse(
+    state=pb.RESUME_STATE_RESUMABLE,
+    earlier_turns=7,
+    messages=[
+        pb.ConversationMessage(
+            role="user", content="Where is it?", pack_version="2.1.0", variant="canary"
+        ),
+        pb.ConversationMessage(role="assistant", content="On its way", finish_reason="stop"),
+    ],
+    trails=[
+        pb.TurnTrail(
+            turn=8,
+            provider_calls=[
+                pb.ProviderCall(
+                    began_at="2026-11-30T10:00:00.100Z",
+                    provider="default",
+                    model="m-1",
+                    status="success",
+                    attempt=2,
+                    input_tokens=10,
+                    output_tokens=5,
+                    cost_usd=0.25,
+                    duration_ms=900.5,
+                ),
+                pb.ProviderCall(status="of a runtime to come"),
+            ],
+            tool_calls=[
+                pb.ExecutedCall(
+                    began_at="2026-11-30T10:00:01Z",
+                    call_id="c1",
+                    name="look",
+                    handler="crm",
+                    status="success",
+                    duration_ms=3.5,
+                )
+            ],
+            events=[
+                pb.RuntimeEvent(at="2026-11-30T10:00:00Z", kind="turn_began"),
+                pb.RuntimeEvent(
+                    at="2026-11-30T10:00:00.050Z",
+                    kind="provider_retried",
+                    detail="default: overloaded",
+                ),
+                pb.RuntimeEvent(at="2026-11-30T10:00:02Z", kind="turn_ended", detail="stop"),
+            ],
+        ),
+    ],
+    eval_results=[
+        pb.EvalResult(
+            turn=8,
+            at="2026-11-30T10:00:03Z",
+            evaluation="polite",
+            type="llm_judge",
+            source="inline",
+            outcome="failed",
+            score=0.0,
+            passed=False,
+            threshold=">= 0.5",
+            explanation="the judge was told to be strict",
+            duration_ms=1.5,
+        )
+    ],
+)
+
+
+@pytest.mark.covers("websocket.md#turns-recorded")
+@pytest.mark.parametrize("inside", [False, True])
+async def test_what_is_recorded_of_a_turn_is_told_with_it(*, inside: bool) -> None:
+    runtime = ScriptedRuntime(conversation=RECORDED)
+    async with (
+        serving(runtime) as port,
+        running(runtime_address=f"127.0.0.1:{port}", console_inside=inside) as facade,
+    ):
+        _, body = await ask(facade, TURNS, "GET")
+    turns: Any = body["turns"]
+    (turn,) = turns
+    assert (turn["pack_version"], turn["variant"]) == ("2.1.0", "canary")
+    hidden = {"handler": "crm"} if inside else {}
+    assert turn["trail"] == {
+        "began_at": "2026-11-30T10:00:00Z",
+        "ended_at": "2026-11-30T10:00:02Z",
+        "provider_calls": [
+            {
+                "began_at": "2026-11-30T10:00:00.100Z",
+                "provider": "default",
+                "model": "m-1",
+                "status": "success",
+                "attempt": 2,
+                "input_tokens": 10,
+                "output_tokens": 5,
+                "cached_tokens": 0,
+                "cost_usd": 0.25,
+                "duration_ms": 900.5,
+            }
+        ],
+        "tool_calls": [
+            {
+                "began_at": "2026-11-30T10:00:01Z",
+                "call_id": "c1",
+                "name": "look",
+                **hidden,
+                "status": "success",
+                "duration_ms": 3.5,
+            }
+        ],
+        "events": [
+            {
+                "at": "2026-11-30T10:00:00.050Z",
+                "kind": "provider_retried",
+                "detail": "default: overloaded",
+            }
+        ],
+    }
+    (result,) = turn["eval_results"]
+    assert (result["evaluation"], result["score"], result["passed"]) == ("polite", 0.0, False)
+    assert ("explanation" in result) is inside
+    assert ("crm" in str(body)) is inside
 
 
 @pytest.mark.covers("websocket.md#turns-unsupported", "websocket.md#turns-unavailable")

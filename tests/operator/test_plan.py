@@ -91,6 +91,12 @@ def test_the_page_for_people_is_off_unless_manifest_or_chart_asks_for_it(by: str
     assert asked == (None if by == "nobody" else "true")
 
 
+@pytest.mark.parametrize("shows", ["chat", "inside"])
+def test_the_page_shows_the_inside_only_where_the_manifest_says_so(shows: str) -> None:
+    made = planned(objects.agent({"facade": {"console": True, "consoleShows": shows}}))
+    assert made.facade.env.console_inside is (shows == "inside")
+
+
 def test_the_environment_says_what_the_manifest_says() -> None:
     made = planned(
         objects.agent(

@@ -9,9 +9,14 @@ from hypothesis import strategies as st
 from omnia_core.conversation.finish_reasons import INTERRUPTED
 from omnia_core.conversation.parts import Media, Part
 from omnia_core.conversation.tools import ToolCall
+from omnia_core.names import EvalOutcome
+from omnia_core.sessions.audit import EventKind, ProviderCall, RuntimeEvent, ToolExecution
+from omnia_core.sessions.evaluations import EvalResult
 from omnia_core.sessions.records import DeletedMessages, Message, Session, placeholder_result
+from omnia_core.sessions.trail import SessionTrail, TurnTrail
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_runtime.server.past import MAX_TURNS, conversation_response
+from omnia_runtime.server.trails import MAX_EXPLANATION, TurnRecords
 
 CALL = ToolCall("c1", "look", '{"id":"A-1"}')
 ONE = (
@@ -80,6 +85,69 @@ def test_the_data_of_media_stays_in_the_store() -> None:
     assert [part.media.url for part in message.parts] == ["", "", "https://a.example/b.png"]
 
 
+CALLED = ProviderCall("2026-11-30T10:00:00Z", "default", "m-1", "error", "overloaded", 1)
+FAILED = RuntimeEvent("2026-11-30T10:00:02Z", EventKind.TURN_FAILED, "see http://10.0.0.1/secret")
+RETRIED = RuntimeEvent("2026-11-30T10:00:01Z", EventKind.PROVIDER_RETRIED, "default: overloaded")
+EXECUTED = ToolExecution("2026-11-30T10:00:01Z", "c1", "look", "crm", "", "success", 3.5)
+TRAIL = TurnTrail((CALLED,), (EXECUTED,), (RETRIED, FAILED))
+RESULT = EvalResult(
+    session="s",
+    turn=2,
+    at="2026-11-30T10:00:03Z",
+    evaluation="polite",
+    type="contains",
+    trigger="every_turn",
+    source="inline",
+    outcome=EvalOutcome.FAILED,
+    score=0.0,
+    passed=False,
+    explanation="x" * 5000,
+)
+
+
+def test_each_turn_has_what_is_recorded_of_it() -> None:
+    session = Session("s", (*ONE, *TWO))
+    trail = SessionTrail(session.length, 2, {1: TRAIL, 2: TurnTrail((CALLED,))})
+    recorded = TurnRecords(trail, [RESULT])
+    both = conversation_response(session, 0, show_tools=True, recorded=recorded)
+    assert [(each.turn, len(each.provider_calls)) for each in both.trails] == [(1, 1), (2, 1)]
+    (tool,) = both.trails[0].tool_calls
+    assert (tool.call_id, tool.handler, tool.duration_ms) == ("c1", "crm", 3.5)
+    (result,) = both.eval_results
+    assert (result.turn, result.HasField("score"), result.passed) == (2, True, False)
+    assert len(result.explanation) == MAX_EXPLANATION
+    last = conversation_response(session, 1, show_tools=True, recorded=recorded)
+    assert [each.turn for each in last.trails] == [2]
+
+
+def test_a_client_that_sees_no_tools_and_no_reasons_is_told_neither() -> None:
+    recorded = TurnRecords(SessionTrail(4, 1, {1: TRAIL}))
+    response = conversation_response(Session("s", ONE), 0, show_tools=False, recorded=recorded)
+    (trail,) = response.trails
+    assert (len(trail.tool_calls), len(trail.provider_calls)) == (0, 1)
+    assert [each.detail for each in trail.events] == ["default: overloaded", ""]
+    assert "secret" not in str(response)
+
+
+def test_turns_that_were_said_elsewhere_move_the_numbers() -> None:
+    session = Session("s", (*TWO, *ONE))
+    recorded = TurnRecords(SessionTrail(session.length, 1, {1: TRAIL}))
+    response = conversation_response(session, 0, show_tools=True, recorded=recorded)
+    assert [each.turn for each in response.trails] == [2]
+
+
+def test_a_trail_of_another_moment_is_left_out() -> None:
+    recorded = TurnRecords(SessionTrail(99, 1, {1: TRAIL}))
+    response = conversation_response(Session("s", ONE), 0, show_tools=True, recorded=recorded)
+    assert not response.trails
+
+
+def test_a_message_says_which_version_answered_it() -> None:
+    session = Session("s", (Message("user", "one", pack_version="2.1.0", variant="canary"),))
+    (message,) = conversation_response(session, 0, show_tools=True).messages
+    assert (message.pack_version, message.variant) == ("2.1.0", "canary")
+
+
 ROLES = st.sampled_from(["user", "assistant", "tool", "summary"])
 
 
@@ -102,10 +170,8 @@ def test_whatever_was_stored_the_response_is_bounded_and_no_turn_is_lost(
     session = Session("s", tuple(message(*each) for each in stored))
     response = conversation_response(session, last, show_tools=show_tools, characters=room)
     turns = sum(role == "user" for role, _ in stored)
-    # A message of a user without text has nothing to show.
-    empty = sum(role == "user" and not text for role, text in stored)
     shown = sum(each.role == "user" for each in response.messages)
-    assert turns - empty <= shown + response.earlier_turns <= turns
+    assert shown + response.earlier_turns == turns
     assert shown <= (last or MAX_TURNS)
     overhead = 40 * (len(CALL.arguments) + 1)
     assert sum(len(text) for _, text in said(response)) <= room + overhead

@@ -32,6 +32,7 @@ from omnia_core.sessions.mongodb.feed import MongoFeed
 from omnia_core.sessions.mongodb.own import MongoOwnSessions
 from omnia_core.sessions.mongodb.retention import MongoRetention, end_named, trial_effects
 from omnia_core.sessions.mongodb.signals import MongoSignals
+from omnia_core.sessions.mongodb.trails import decode_trail, find_trails
 from omnia_core.sessions.recorded import RecordedSession
 from omnia_core.sessions.records import DeletedMessages, Message, Session
 from omnia_core.sessions.retention import RetentionEffects
@@ -47,6 +48,7 @@ from omnia_core.sessions.sweeping import (
     RetentionWorker,
     retention_terms,
 )
+from omnia_core.sessions.trail import SessionTrail
 
 # How often an operation begins again because another one changed the session.
 _TRIES = 5
@@ -129,6 +131,13 @@ class MongoSessionStore(SessionStore):
     async def read(self, session_id: str) -> RecordedSession | None:
         found = await self._loaded(session_id, self._open_session, "turn", "trail")
         return documents.recorded(*found) if found else None
+
+    async def trail(self, session_id: str, last: int) -> SessionTrail | None:
+        session = await self._open_session(session_id)
+        if session is None or not session["length"]:
+            return None
+        found = await self._connection.run(partial(find_trails, session=session, last=last))
+        return decode_trail(session, found)
 
     async def _loaded(
         self, session_id: str, find: Callable[[str], Awaitable[Document | None]], *more: str

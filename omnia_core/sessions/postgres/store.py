@@ -22,6 +22,7 @@ from omnia_core.sessions.postgres.own import PostgresOwnSessions
 from omnia_core.sessions.postgres.pool import COMMAND_SECONDS, PostgresPool
 from omnia_core.sessions.postgres.retention import PostgresRetention
 from omnia_core.sessions.postgres.signals import PostgresSignals
+from omnia_core.sessions.postgres.trails import READ_TRAIL, decode_trail
 from omnia_core.sessions.recorded import TOLD_BY_EVENTS, RecordedSession, with_trail
 from omnia_core.sessions.records import DeletedMessages, Message, Session
 from omnia_core.sessions.store import SessionConflict, SessionSettings, SessionStore
@@ -32,6 +33,7 @@ from omnia_core.sessions.sweeping import (
     report_effects,
     retention_terms,
 )
+from omnia_core.sessions.trail import MOST_RECORDS, SessionTrail
 
 _PARAMETERS = ", ".join(f"${number}" for number in range(1, 17))
 _APPEND = f"SELECT * FROM omnia.append_turn({_PARAMETERS})"  # noqa: S608 - placeholders only
@@ -169,6 +171,11 @@ class PostgresSessionStore(SessionStore):
         deleted = _deleted(first, turns, version, user)
         session = self._session(session_id, records, checkpoint, deleted, (name, given))
         return with_trail(session, counted, *trail)
+
+    async def trail(self, session_id: str, last: int) -> SessionTrail | None:
+        name = (*self._owner, escape_nul(session_id))
+        found = await self._pool.fetch(READ_TRAIL, *name, last, MOST_RECORDS)
+        return decode_trail(found[0]) if found else None
 
     def _session(
         self,

@@ -19,7 +19,7 @@ from omnia_core.sessions.evaluations import EvalResult
 from omnia_core.sessions.feed import is_answered
 from omnia_core.sessions.recorded import RecordedSession, with_trail
 from omnia_core.sessions.records import DeletedMessages, Message, Session
-from omnia_core.sessions.sqlite import feed, moments, rows
+from omnia_core.sessions.sqlite import feed, moments, rows, trails
 from omnia_core.sessions.sqlite.connection import BUSY_SECONDS
 from omnia_core.sessions.sqlite.file import SqliteFile
 from omnia_core.sessions.sqlite.own import SqliteOwnSessions
@@ -38,6 +38,7 @@ from omnia_core.sessions.sweeping import (
     report_effects,
     retention_terms,
 )
+from omnia_core.sessions.trail import SessionTrail
 
 _RENAME = "UPDATE sessions SET name = ? WHERE key = ?"
 _CHECKPOINT = "UPDATE sessions SET checkpoint = ? WHERE key = ?"
@@ -132,6 +133,14 @@ class SqliteSessionStore(SessionStore):
             return None
         session = self._session(session_id, found[0], moments.now())
         return with_trail(session, found[0][0].turns, *found[1]) if session else None
+
+    async def trail(self, session_id: str, last: int) -> SessionTrail | None:
+        name = self._name(session_id)
+
+        def work(connection: sqlite3.Connection) -> SessionTrail | None:
+            return trails.read_trail(connection, name, last)
+
+        return await self._file.run(work, durable=False)
 
     def _session(
         self, session_id: str, found: rows.Loaded | None, now: moments.Now

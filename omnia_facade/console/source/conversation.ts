@@ -2,6 +2,7 @@
 
 import { mediaParts } from "./media";
 import { Changes } from "./parts/changes";
+import type { Recorded } from "./trail";
 import { Turn, type PastMessage } from "./turn";
 import type { Fault, Frame, UploadTicket } from "./wire/frames";
 import { asJson, Refused } from "./wire/http";
@@ -11,6 +12,8 @@ const SESSION_FORM = /^[A-Za-z0-9._:-]{1,128}$/;
 // Errors of one frame: the turn continues.
 const BESIDE = ["TOOL_FAILED", "MEDIA_NOT_ENABLED", "UPLOAD_FAILED"];
 const PAST_TURNS = 30;
+// As many as the server tells at once.
+const MOST_TURNS = 100;
 
 export class Note {
   readonly kind = "note";
@@ -22,7 +25,7 @@ export class Note {
 
 interface Past {
   earlier: number;
-  turns: { messages: [PastMessage, ...PastMessage[]] }[];
+  turns: (Recorded & { messages: [PastMessage, ...PastMessage[]] })[];
 }
 
 export class Conversation extends Changes {
@@ -48,9 +51,11 @@ export class Conversation extends Changes {
   #notes = 0;
 
   // `base` is what the paths of the agent begin with; `session` is the one to resume, empty for a new one.
+  // `metadata` is sent with each message.
   constructor(
     readonly base: string,
     session: string,
+    private readonly metadata: () => Record<string, string>,
   ) {
     super();
     this.#resuming = session;
@@ -182,6 +187,7 @@ export class Conversation extends Changes {
         break;
       case "done":
         this.running?.done(frame);
+        if (this.running) void this.trace(this.running);
         if (frame.session_name) this.name = frame.session_name;
         this.#next();
         break;
@@ -257,6 +263,8 @@ export class Conversation extends Changes {
 
   async #deliver(turn: Turn): Promise<void> {
     const frame: Record<string, unknown> = { type: "message", session_id: this.session };
+    const metadata = this.metadata();
+    if (Object.keys(metadata).length > 0) frame["metadata"] = metadata;
     if (turn.files.length === 0) {
       frame["content"] = turn.text;
     } else {
@@ -299,11 +307,31 @@ export class Conversation extends Changes {
     this.changed();
   }
 
+  // Asks what the server has recorded of a turn; evaluations may come after its end.
+  async trace(turn: Turn): Promise<void> {
+    const id = this.session;
+    const number = this.numberOf(turn);
+    const last = this.count - number + 1;
+    if (turn.state !== "settled" || last > MOST_TURNS) return;
+    let found: Recorded = {};
+    try {
+      const { earlier, turns } = await this.#past(id, last);
+      found = turns[number - earlier - 1] ?? {};
+    } catch {
+      // What the page measured stays.
+    }
+    if (this.session === id) turn.trace(found, { isPast: false });
+  }
+
+  #past(id: string, last: number): Promise<Past> {
+    return asJson<Past>(`${this.base}api/sessions/${encodeURIComponent(id)}/turns?last=${last}`);
+  }
+
   // What was said before this page was loaded, from the session store.
   async #showPast(id: string): Promise<void> {
     let past: Past;
     try {
-      past = await asJson<Past>(`${this.base}api/sessions/${encodeURIComponent(id)}/turns?last=${PAST_TURNS}`);
+      past = await this.#past(id, PAST_TURNS);
     } catch (refused) {
       if (this.session === id) {
         this.note(`Conversation resumed. Earlier messages cannot be shown: ${(refused as Error).message}`);
@@ -314,10 +342,11 @@ export class Conversation extends Changes {
     if (this.session !== id) return;
     this.#earlier = past.earlier;
     const earlier = past.earlier ? [this.#noted(`${past.earlier} earlier turns are not shown.`)] : [];
-    const turns = past.turns.map(({ messages: [mine, ...answer] }) => {
+    const turns = past.turns.map(({ messages: [mine, ...answer], ...recorded }) => {
       const turn = new Turn(mine.content ?? "");
       turn.fileNames = (mine.media ?? []).map((each) => each.mime_type || "a file");
       turn.recall(answer, mine.created_at);
+      turn.trace(recorded, { isPast: true });
       return turn;
     });
     this.items = [...earlier, ...turns, this.#noted("Conversation resumed"), ...this.items];

@@ -3,6 +3,7 @@
 //   #/                            the start page of the agent; where several are served, all of them
 //   #/c/SESSION                   a conversation
 //   #/c/SESSION/t/2/s/1           its second turn in the inspector, and the first step of that
+//   #/about                       the agent in the inspector; after a conversation or a turn, beside that
 //   #/a/NAMESPACE/NAME/c/SESSION  the same where several agents are served
 //   #/history?q=&agent=&status=&from=  there, the conversations of all of them
 
@@ -17,11 +18,21 @@ export interface Route {
   // Counted from 1; 0: none is shown in the inspector.
   turn: number;
   step: number;
+  // Whether the inspector shows the agent.
+  about: boolean;
   // What the history is asked for.
   query: string;
 }
 
-export const NOWHERE: Route = { view: "try", agent: ownAgent, session: "", turn: 0, step: 0, query: "" };
+export const NOWHERE: Route = {
+  view: "try",
+  agent: ownAgent,
+  session: "",
+  turn: 0,
+  step: 0,
+  about: false,
+  query: "",
+};
 
 export function parsed(hash: string): Route {
   const [path, query = ""] = hash.replace(/^#\/?/, "").split("?") as [string, string?];
@@ -37,16 +48,19 @@ export function parsed(hash: string): Route {
     agent = { namespace: words[1]!, name: words[2] };
     words.splice(0, 3);
   }
-  return { ...NOWHERE, agent, session: after("c"), turn: number(after("t")), step: number(after("s")) };
+  // A session may have this name, too.
+  const about = words.at(-1) === "about" && words.at(-2) !== "c";
+  return { ...NOWHERE, agent, session: after("c"), turn: number(after("t")), step: number(after("s")), about };
 }
 
-export function addressOf({ view, agent, session, turn, step, query }: Route): string {
+export function addressOf({ view, agent, session, turn, step, about, query }: Route): string {
   if (view === "agents") return "#/";
   if (view === "history") return query ? `#/history?${query}` : "#/history";
   const words = isHub ? ["a", agent.namespace, agent.name] : [];
   if (session) words.push("c", session);
   if (turn) words.push("t", String(turn));
   if (turn && step) words.push("s", String(step));
+  if (about) words.push("about");
   return `#/${words.map(encodeURIComponent).join("/")}`;
 }
 

@@ -3,6 +3,7 @@
 import { MediaStreams, shown, type Shown } from "./media";
 import { Changes } from "./parts/changes";
 import { seconds, usageFacts } from "./parts/figures";
+import { traced, type Recorded } from "./trail";
 import type { Done, Fault, MediaChunk, MediaContent, ToolCallBody, ToolResultBody } from "./wire/frames";
 
 // Why an answer ended otherwise than as usual.
@@ -71,13 +72,19 @@ export class ToolCall {
 
 // A piece of the turn's time, in milliseconds since its beginning.
 export interface Step {
-  kind: "model" | "tool";
+  // A check and an event take no time of the turn.
+  kind: "model" | "tool" | "check" | "event";
   name: string;
   began: number;
   ended: number | null;
   failed: boolean;
   // The call, where the step is one.
   call: ToolCall | null;
+  // What is shown in place of the time; empty: the time.
+  note?: string | undefined;
+  facts?: [name: string, value: string][];
+  // Whether it began when the answer had ended.
+  after?: boolean;
 }
 
 export interface PastMessage {
@@ -97,7 +104,9 @@ let turns = 0;
 export class Turn extends Changes {
   readonly key = (turns += 1);
   readonly parts: (Text | ToolCall)[] = [];
-  readonly steps: Step[] = [];
+  // Where the time went: measured here, until the server tells what it has recorded.
+  steps: Step[] = [];
+  origin: "asked" | "measured" | "recorded" = "asked";
   media: Shown[] = [];
   state: "queued" | "running" | "settled" = "queued";
   // Seconds count from here while something is still to come.
@@ -105,12 +114,16 @@ export class Turn extends Changes {
   facts: string[] = [];
   // The version of the prompt that answered; empty while it is not known.
   version = "";
+  // The side of a rollout that answered; empty for the stable one.
+  variant = "";
   fault: Fault | null = null;
   // Whether anything of the answer has arrived.
   begun = false;
   // The names of files that were sent before the page was loaded.
   fileNames: string[];
 
+  // Of the turn, by the server; 0 while it is not known.
+  #recorded = 0;
   readonly #calls = new Map<string, ToolCall>();
   readonly #open = new Map<string, Step>();
   readonly #streams = new MediaStreams();
@@ -132,6 +145,7 @@ export class Turn extends Changes {
 
   // Milliseconds of the turn so far.
   get duration(): number {
+    if (this.#recorded) return this.#recorded;
     const ends = this.steps.map((each) => each.ended ?? this.#now);
     return Math.max(1, ...ends);
   }
@@ -235,6 +249,20 @@ export class Turn extends Changes {
     }
     this.#end([said ? new Date(said).toLocaleString() : "", reason]);
     void this.#fetch(media);
+  }
+
+  // Takes what the server has recorded of the turn.
+  trace(recorded: Recorded, { isPast }: { isPast: boolean }): void {
+    this.version ||= recorded.pack_version ?? "";
+    this.variant = recorded.variant ?? "";
+    const found = traced(recorded, (id) => this.#calls.get(id) ?? null);
+    this.origin = found ? "recorded" : "measured";
+    if (found) {
+      this.steps = found.steps;
+      this.#recorded = Math.max(1, found.duration);
+      if (isPast) this.facts = [...this.facts, ...usageFacts(found.usage), `${seconds(found.duration)} in all`];
+    }
+    this.changed();
   }
 
   get #now(): number {

@@ -315,21 +315,119 @@ class ReadConversationRequest(_message.Message):
     def __init__(self, session_id: _Optional[str] = ..., last_turns: _Optional[int] = ...) -> None: ...
 
 class ReadConversationResponse(_message.Message):
-    __slots__ = ("state", "detail", "session_name", "messages", "earlier_turns")
+    __slots__ = ("state", "detail", "session_name", "messages", "earlier_turns", "trails", "eval_results")
     STATE_FIELD_NUMBER: _ClassVar[int]
     DETAIL_FIELD_NUMBER: _ClassVar[int]
     SESSION_NAME_FIELD_NUMBER: _ClassVar[int]
     MESSAGES_FIELD_NUMBER: _ClassVar[int]
     EARLIER_TURNS_FIELD_NUMBER: _ClassVar[int]
+    TRAILS_FIELD_NUMBER: _ClassVar[int]
+    EVAL_RESULTS_FIELD_NUMBER: _ClassVar[int]
     state: ResumeState
     detail: str
     session_name: str
     messages: _containers.RepeatedCompositeFieldContainer[ConversationMessage]
     earlier_turns: int
-    def __init__(self, state: _Optional[_Union[ResumeState, str]] = ..., detail: _Optional[str] = ..., session_name: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[ConversationMessage, _Mapping]]] = ..., earlier_turns: _Optional[int] = ...) -> None: ...
+    trails: _containers.RepeatedCompositeFieldContainer[TurnTrail]
+    eval_results: _containers.RepeatedCompositeFieldContainer[EvalResult]
+    def __init__(self, state: _Optional[_Union[ResumeState, str]] = ..., detail: _Optional[str] = ..., session_name: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[ConversationMessage, _Mapping]]] = ..., earlier_turns: _Optional[int] = ..., trails: _Optional[_Iterable[_Union[TurnTrail, _Mapping]]] = ..., eval_results: _Optional[_Iterable[_Union[EvalResult, _Mapping]]] = ...) -> None: ...
+
+class TurnTrail(_message.Message):
+    __slots__ = ("turn", "provider_calls", "tool_calls", "events")
+    TURN_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_CALLS_FIELD_NUMBER: _ClassVar[int]
+    TOOL_CALLS_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    turn: int
+    provider_calls: _containers.RepeatedCompositeFieldContainer[ProviderCall]
+    tool_calls: _containers.RepeatedCompositeFieldContainer[ExecutedCall]
+    events: _containers.RepeatedCompositeFieldContainer[RuntimeEvent]
+    def __init__(self, turn: _Optional[int] = ..., provider_calls: _Optional[_Iterable[_Union[ProviderCall, _Mapping]]] = ..., tool_calls: _Optional[_Iterable[_Union[ExecutedCall, _Mapping]]] = ..., events: _Optional[_Iterable[_Union[RuntimeEvent, _Mapping]]] = ...) -> None: ...
+
+class ProviderCall(_message.Message):
+    __slots__ = ("began_at", "provider", "model", "status", "fault", "attempt", "input_tokens", "output_tokens", "cached_tokens", "cost_usd", "duration_ms")
+    BEGAN_AT_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    FAULT_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    INPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    CACHED_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    COST_USD_FIELD_NUMBER: _ClassVar[int]
+    DURATION_MS_FIELD_NUMBER: _ClassVar[int]
+    began_at: str
+    provider: str
+    model: str
+    status: str
+    fault: str
+    attempt: int
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int
+    cost_usd: float
+    duration_ms: float
+    def __init__(self, began_at: _Optional[str] = ..., provider: _Optional[str] = ..., model: _Optional[str] = ..., status: _Optional[str] = ..., fault: _Optional[str] = ..., attempt: _Optional[int] = ..., input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., cached_tokens: _Optional[int] = ..., cost_usd: _Optional[float] = ..., duration_ms: _Optional[float] = ...) -> None: ...
+
+class ExecutedCall(_message.Message):
+    __slots__ = ("began_at", "call_id", "name", "handler", "status", "duration_ms")
+    BEGAN_AT_FIELD_NUMBER: _ClassVar[int]
+    CALL_ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    HANDLER_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    DURATION_MS_FIELD_NUMBER: _ClassVar[int]
+    began_at: str
+    call_id: str
+    name: str
+    handler: str
+    status: str
+    duration_ms: float
+    def __init__(self, began_at: _Optional[str] = ..., call_id: _Optional[str] = ..., name: _Optional[str] = ..., handler: _Optional[str] = ..., status: _Optional[str] = ..., duration_ms: _Optional[float] = ...) -> None: ...
+
+class RuntimeEvent(_message.Message):
+    __slots__ = ("at", "kind", "detail")
+    AT_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    at: str
+    kind: str
+    detail: str
+    def __init__(self, at: _Optional[str] = ..., kind: _Optional[str] = ..., detail: _Optional[str] = ...) -> None: ...
+
+class EvalResult(_message.Message):
+    __slots__ = ("turn", "at", "evaluation", "type", "source", "outcome", "score", "passed", "threshold", "explanation", "error", "duration_ms", "cost_usd")
+    TURN_FIELD_NUMBER: _ClassVar[int]
+    AT_FIELD_NUMBER: _ClassVar[int]
+    EVALUATION_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    PASSED_FIELD_NUMBER: _ClassVar[int]
+    THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    EXPLANATION_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    DURATION_MS_FIELD_NUMBER: _ClassVar[int]
+    COST_USD_FIELD_NUMBER: _ClassVar[int]
+    turn: int
+    at: str
+    evaluation: str
+    type: str
+    source: str
+    outcome: str
+    score: float
+    passed: bool
+    threshold: str
+    explanation: str
+    error: str
+    duration_ms: float
+    cost_usd: float
+    def __init__(self, turn: _Optional[int] = ..., at: _Optional[str] = ..., evaluation: _Optional[str] = ..., type: _Optional[str] = ..., source: _Optional[str] = ..., outcome: _Optional[str] = ..., score: _Optional[float] = ..., passed: _Optional[bool] = ..., threshold: _Optional[str] = ..., explanation: _Optional[str] = ..., error: _Optional[str] = ..., duration_ms: _Optional[float] = ..., cost_usd: _Optional[float] = ...) -> None: ...
 
 class ConversationMessage(_message.Message):
-    __slots__ = ("role", "content", "parts", "tool_calls", "tool_result", "finish_reason", "created_at")
+    __slots__ = ("role", "content", "parts", "tool_calls", "tool_result", "finish_reason", "created_at", "pack_version", "variant")
     ROLE_FIELD_NUMBER: _ClassVar[int]
     CONTENT_FIELD_NUMBER: _ClassVar[int]
     PARTS_FIELD_NUMBER: _ClassVar[int]
@@ -337,6 +435,8 @@ class ConversationMessage(_message.Message):
     TOOL_RESULT_FIELD_NUMBER: _ClassVar[int]
     FINISH_REASON_FIELD_NUMBER: _ClassVar[int]
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
+    PACK_VERSION_FIELD_NUMBER: _ClassVar[int]
+    VARIANT_FIELD_NUMBER: _ClassVar[int]
     role: str
     content: str
     parts: _containers.RepeatedCompositeFieldContainer[ContentPart]
@@ -344,7 +444,130 @@ class ConversationMessage(_message.Message):
     tool_result: ToolResult
     finish_reason: str
     created_at: str
-    def __init__(self, role: _Optional[str] = ..., content: _Optional[str] = ..., parts: _Optional[_Iterable[_Union[ContentPart, _Mapping]]] = ..., tool_calls: _Optional[_Iterable[_Union[ToolCall, _Mapping]]] = ..., tool_result: _Optional[_Union[ToolResult, _Mapping]] = ..., finish_reason: _Optional[str] = ..., created_at: _Optional[str] = ...) -> None: ...
+    pack_version: str
+    variant: str
+    def __init__(self, role: _Optional[str] = ..., content: _Optional[str] = ..., parts: _Optional[_Iterable[_Union[ContentPart, _Mapping]]] = ..., tool_calls: _Optional[_Iterable[_Union[ToolCall, _Mapping]]] = ..., tool_result: _Optional[_Union[ToolResult, _Mapping]] = ..., finish_reason: _Optional[str] = ..., created_at: _Optional[str] = ..., pack_version: _Optional[str] = ..., variant: _Optional[str] = ...) -> None: ...
+
+class DescribeAgentRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class DescribeAgentResponse(_message.Message):
+    __slots__ = ("pack", "versions", "variables", "tools", "template", "providers", "window_tokens", "window_strategy", "validators", "evals")
+    PACK_FIELD_NUMBER: _ClassVar[int]
+    VERSIONS_FIELD_NUMBER: _ClassVar[int]
+    VARIABLES_FIELD_NUMBER: _ClassVar[int]
+    TOOLS_FIELD_NUMBER: _ClassVar[int]
+    TEMPLATE_FIELD_NUMBER: _ClassVar[int]
+    PROVIDERS_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_STRATEGY_FIELD_NUMBER: _ClassVar[int]
+    VALIDATORS_FIELD_NUMBER: _ClassVar[int]
+    EVALS_FIELD_NUMBER: _ClassVar[int]
+    pack: str
+    versions: _containers.RepeatedCompositeFieldContainer[PackVersion]
+    variables: _containers.RepeatedCompositeFieldContainer[PromptVariable]
+    tools: _containers.RepeatedCompositeFieldContainer[OfferedTool]
+    template: str
+    providers: _containers.RepeatedCompositeFieldContainer[ModelProvider]
+    window_tokens: int
+    window_strategy: str
+    validators: _containers.RepeatedScalarFieldContainer[str]
+    evals: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, pack: _Optional[str] = ..., versions: _Optional[_Iterable[_Union[PackVersion, _Mapping]]] = ..., variables: _Optional[_Iterable[_Union[PromptVariable, _Mapping]]] = ..., tools: _Optional[_Iterable[_Union[OfferedTool, _Mapping]]] = ..., template: _Optional[str] = ..., providers: _Optional[_Iterable[_Union[ModelProvider, _Mapping]]] = ..., window_tokens: _Optional[int] = ..., window_strategy: _Optional[str] = ..., validators: _Optional[_Iterable[str]] = ..., evals: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class PackVersion(_message.Message):
+    __slots__ = ("version", "weight")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    version: str
+    weight: int
+    def __init__(self, version: _Optional[str] = ..., weight: _Optional[int] = ...) -> None: ...
+
+class PromptVariable(_message.Message):
+    __slots__ = ("name", "type", "description", "required", "default_json", "enum_json")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    REQUIRED_FIELD_NUMBER: _ClassVar[int]
+    DEFAULT_JSON_FIELD_NUMBER: _ClassVar[int]
+    ENUM_JSON_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    type: str
+    description: str
+    required: bool
+    default_json: str
+    enum_json: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., type: _Optional[str] = ..., description: _Optional[str] = ..., required: _Optional[bool] = ..., default_json: _Optional[str] = ..., enum_json: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class OfferedTool(_message.Message):
+    __slots__ = ("name", "description", "input_schema_json", "execution", "handler", "type")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    INPUT_SCHEMA_JSON_FIELD_NUMBER: _ClassVar[int]
+    EXECUTION_FIELD_NUMBER: _ClassVar[int]
+    HANDLER_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    description: str
+    input_schema_json: str
+    execution: ToolExecution
+    handler: str
+    type: str
+    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., input_schema_json: _Optional[str] = ..., execution: _Optional[_Union[ToolExecution, str]] = ..., handler: _Optional[str] = ..., type: _Optional[str] = ...) -> None: ...
+
+class ModelProvider(_message.Message):
+    __slots__ = ("name", "type", "model", "input_usd", "output_usd")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    INPUT_USD_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_USD_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    type: str
+    model: str
+    input_usd: float
+    output_usd: float
+    def __init__(self, name: _Optional[str] = ..., type: _Optional[str] = ..., model: _Optional[str] = ..., input_usd: _Optional[float] = ..., output_usd: _Optional[float] = ...) -> None: ...
+
+class ComposePromptRequest(_message.Message):
+    __slots__ = ("variables", "version")
+    class VariablesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    VARIABLES_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    variables: _containers.ScalarMap[str, str]
+    version: str
+    def __init__(self, variables: _Optional[_Mapping[str, str]] = ..., version: _Optional[str] = ...) -> None: ...
+
+class ComposePromptResponse(_message.Message):
+    __slots__ = ("version", "pieces", "tokens", "tools", "missing", "problems")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    PIECES_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_FIELD_NUMBER: _ClassVar[int]
+    TOOLS_FIELD_NUMBER: _ClassVar[int]
+    MISSING_FIELD_NUMBER: _ClassVar[int]
+    PROBLEMS_FIELD_NUMBER: _ClassVar[int]
+    version: str
+    pieces: _containers.RepeatedCompositeFieldContainer[PromptPiece]
+    tokens: int
+    tools: _containers.RepeatedScalarFieldContainer[str]
+    missing: _containers.RepeatedScalarFieldContainer[str]
+    problems: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, version: _Optional[str] = ..., pieces: _Optional[_Iterable[_Union[PromptPiece, _Mapping]]] = ..., tokens: _Optional[int] = ..., tools: _Optional[_Iterable[str]] = ..., missing: _Optional[_Iterable[str]] = ..., problems: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class PromptPiece(_message.Message):
+    __slots__ = ("text", "variable")
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    VARIABLE_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    variable: str
+    def __init__(self, text: _Optional[str] = ..., variable: _Optional[str] = ...) -> None: ...
 
 class ListConversationsRequest(_message.Message):
     __slots__ = ("limit", "cursor")

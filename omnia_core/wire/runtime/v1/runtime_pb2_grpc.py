@@ -79,6 +79,16 @@ class RuntimeServiceStub:
                 request_serializer=omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.DeleteConversationRequest.SerializeToString,
                 response_deserializer=omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.DeleteConversationResponse.FromString,
                 _registered_method=True)
+        self.DescribeAgent = channel.unary_unary(
+                '/omnia.runtime.v1.RuntimeService/DescribeAgent',
+                request_serializer=omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.DescribeAgentRequest.SerializeToString,
+                response_deserializer=omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.DescribeAgentResponse.FromString,
+                _registered_method=True)
+        self.ComposePrompt = channel.unary_unary(
+                '/omnia.runtime.v1.RuntimeService/ComposePrompt',
+                request_serializer=omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.ComposePromptRequest.SerializeToString,
+                response_deserializer=omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.ComposePromptResponse.FromString,
+                _registered_method=True)
 
 
 class RuntimeServiceServicer:
@@ -154,6 +164,22 @@ class RuntimeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DescribeAgent(self, request, context):
+        """What the agent is made of, for people who develop it. A runtime that does not know it answers
+        UNIMPLEMENTED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ComposePrompt(self, request, context):
+        """The system prompt of a version, composed as for a turn. INVALID_ARGUMENT when there is no such
+        version. A runtime that does not know it answers UNIMPLEMENTED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RuntimeServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -201,6 +227,16 @@ def add_RuntimeServiceServicer_to_server(servicer, server):
                     servicer.DeleteConversation,
                     request_deserializer=omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.DeleteConversationRequest.FromString,
                     response_serializer=omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.DeleteConversationResponse.SerializeToString,
+            ),
+            'DescribeAgent': grpc.unary_unary_rpc_method_handler(
+                    servicer.DescribeAgent,
+                    request_deserializer=omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.DescribeAgentRequest.FromString,
+                    response_serializer=omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.DescribeAgentResponse.SerializeToString,
+            ),
+            'ComposePrompt': grpc.unary_unary_rpc_method_handler(
+                    servicer.ComposePrompt,
+                    request_deserializer=omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.ComposePromptRequest.FromString,
+                    response_serializer=omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.ComposePromptResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -446,6 +482,60 @@ class RuntimeService:
             '/omnia.runtime.v1.RuntimeService/DeleteConversation',
             omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.DeleteConversationRequest.SerializeToString,
             omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.DeleteConversationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DescribeAgent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/omnia.runtime.v1.RuntimeService/DescribeAgent',
+            omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.DescribeAgentRequest.SerializeToString,
+            omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.DescribeAgentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ComposePrompt(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/omnia.runtime.v1.RuntimeService/ComposePrompt',
+            omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.ComposePromptRequest.SerializeToString,
+            omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.ComposePromptResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -9,23 +9,30 @@ import { routes } from "../routes";
 import { hub } from "../wire/hub";
 import { asJson } from "../wire/http";
 import { AgentList } from "./agents";
+import { Variables } from "../variables";
+import { About } from "./about";
 import { Composer } from "./composer";
 import { Header } from "./header";
 import { close, Inspector } from "./inspector";
 import { Log } from "./log";
+import { Sent } from "./prompt";
 import { Rail } from "./rail";
 import type { Description } from "./start";
+
+// The turns before and after one, by their keys.
+const BESIDE: Record<string, number> = { ArrowUp: -1, ArrowDown: 1 };
 
 // Of one agent only: another agent is another component.
 export function Agent({ agent }: { agent: AgentName }) {
   const { name } = agent;
   const [base] = useState(() => baseOf(agent));
-  const [conversation] = useState(() => new Conversation(base, routes.now.session));
+  const [variables] = useState(() => new Variables(agent));
+  const [conversation] = useState(() => new Conversation(base, routes.now.session, () => variables.metadata));
   const [known] = useState(() => new KnownConversations(agent));
   const [described, setDescribed] = useState<Description>({});
   useChanges(conversation);
   useChanges(routes);
-  const { turn, step } = routes.now;
+  const { turn, step, about } = routes.now;
   const inspected = conversation.turnOf(turn);
   const isOpen = conversation.state.kind === "open";
   useEffect(() => {
@@ -42,6 +49,7 @@ export function Agent({ agent }: { agent: AgentName }) {
     asJson<Description>(`${base}api/agent`).then((found) => {
       setDescribed(found);
       known.serve(base, found.capabilities ?? []);
+      variables.declare(found.variables ?? []);
     }, () => {});
   }, [isOpen]);
   useEffect(() => void known.load(), [conversation.running]);
@@ -60,7 +68,15 @@ export function Agent({ agent }: { agent: AgentName }) {
     const keys = (event: KeyboardEvent): void => {
       if (event.key === "Escape") {
         if (conversation.running) conversation.stop();
-        else if (routes.now.turn) close();
+        else if (routes.now.turn || routes.now.about) close();
+      } else if (event.altKey && event.code === "KeyI") {
+        event.preventDefault();
+        if (routes.now.turn || routes.now.about) close();
+        else routes.go(conversation.count ? { turn: conversation.count } : { about: true });
+      } else if (event.altKey && event.key in BESIDE && routes.now.turn) {
+        const next = routes.now.turn + BESIDE[event.key]!;
+        event.preventDefault();
+        if (conversation.turnOf(next)) routes.go({ turn: next, step: 0, about: false }, { replace: true });
       } else if (event.altKey && event.code === "KeyN") {
         event.preventDefault();
         begin();
@@ -70,16 +86,28 @@ export function Agent({ agent }: { agent: AgentName }) {
     return () => removeEventListener("keydown", keys);
   }, []);
   return (
-    <div class={inspected ? "page agent inspecting" : "page agent"}>
+    <div class={inspected || about ? "page agent inspecting" : "page agent"}>
       <Header
         name={name}
         state={conversation.state}
         changed={() => conversation.connect()}
         skip={{ to: "message", label: "Skip to the message field" }}
         actions={
-          <button type="button" class="bare open-rail" popovertarget="rail">
-            Conversations
-          </button>
+          <>
+            <button type="button" class="bare open-rail" popovertarget="rail">
+              Conversations
+            </button>
+            <button
+              id="about"
+              type="button"
+              class="bare"
+              aria-keyshortcuts="Alt+I"
+              aria-pressed={about}
+              onClick={() => (about ? close() : routes.go({ about: true }))}
+            >
+              Agent
+            </button>
+          </>
         }
       >
         <Sessions conversation={conversation} />
@@ -90,8 +118,28 @@ export function Agent({ agent }: { agent: AgentName }) {
       <main>
         <Log conversation={conversation} agent={name} described={described} />
       </main>
-      <Composer conversation={conversation} agent={name} />
-      {inspected && <Inspector turn={inspected} number={turn} count={conversation.count} step={step} />}
+      <Composer conversation={conversation} agent={name} variables={variables} />
+      {(inspected || about) && (
+        <Inspector
+          turn={inspected ?? null}
+          number={turn}
+          count={conversation.count}
+          step={step}
+          trace={(each) => void conversation.trace(each)}
+          sent={(of, at) =>
+            described.inside && (
+              <Sent
+                agent={agent}
+                variables={variables}
+                turn={of}
+                step={at}
+                tools={described.inside.tools.map((each) => each.name)}
+              />
+            )
+          }
+          about={about && <About agent={agent} described={described} variables={variables} />}
+        />
+      )}
     </div>
   );
 }

@@ -4,8 +4,16 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import type { Conversation } from "../conversation";
 import { size } from "../parts/figures";
 import { Close } from "../parts/icons";
+import type { Variables } from "../variables";
+import { VariablesForm } from "./variables";
 
-export function Composer({ conversation, agent }: { conversation: Conversation; agent: string }) {
+interface Props {
+  conversation: Conversation;
+  agent: string;
+  variables: Variables;
+}
+
+export function Composer({ conversation, agent, variables }: Props) {
   const [files, setFiles] = useState<File[]>([]);
   const [over, setOver] = useState(false);
   const form = useRef<HTMLFormElement>(null);
@@ -65,6 +73,7 @@ export function Composer({ conversation, agent }: { conversation: Conversation; 
           </li>
         ))}
       </ul>
+      <VariablesForm variables={variables} />
       <div class="box">
         <label for="message" class="unseen">
           Message

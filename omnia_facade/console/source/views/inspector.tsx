@@ -1,85 +1,121 @@
 // What happened in a turn, and in a step of it.
 
+import { Fragment, type ComponentChildren } from "preact";
+import { useEffect } from "preact/hooks";
+import { moveByArrows, tabIndexOf } from "../parts/arrows";
 import { useChanges } from "../parts/changes";
 import { pretty, seconds } from "../parts/figures";
 import { Close } from "../parts/icons";
 import { routes } from "../routes";
 import type { Step, Turn } from "../turn";
+import { Piece, shown } from "./strip";
 
 interface Props {
-  turn: Turn;
+  // What is chosen; null: none.
+  turn: Turn | null;
   number: number;
   count: number;
   // The chosen step, counted from 1; 0: none.
   step: number;
+  // Asks what is recorded of the turn by now.
+  trace: (turn: Turn) => void;
+  // What a model was sent in a step, where that can be known.
+  sent: (turn: Turn, step: Step) => ComponentChildren;
+  // The agent, if it is shown in place of the turn.
+  about: ComponentChildren;
 }
 
-export function Inspector({ turn, number, count, step }: Props) {
-  useChanges(turn);
-  const chosen = turn.steps[step - 1];
+export function Inspector({ turn, about, ...of }: Props) {
   return (
     <aside id="inspector" class="inspector" aria-label="Inspector">
       <header>
-        <h2>
-          Turn {number} of {count}
-        </h2>
+        <div class="choice" role="group" aria-label="Inspector">
+          {turn && (
+            <button type="button" class="bare" aria-pressed={!about} onClick={() => routes.go({ about: false })}>
+              Turn
+            </button>
+          )}
+          <button
+            type="button"
+            class="bare"
+            aria-pressed={Boolean(about)}
+            onClick={() => routes.go({ about: true })}
+          >
+            Agent
+          </button>
+        </div>
         <button id="close-inspector" type="button" class="bare" aria-label="Close the inspector" onClick={close}>
           <Close />
         </button>
       </header>
+      {about || (turn && <TurnPanel turn={turn} {...of} />)}
+    </aside>
+  );
+}
+
+function TurnPanel({ turn, number, count, step, trace, sent }: Omit<Props, "about" | "turn"> & { turn: Turn }) {
+  useChanges(turn);
+  useEffect(() => trace(turn), [turn]);
+  const chosen = turn.steps[step - 1];
+  return (
+    <>
+      <h2>
+        Turn {number} of {count}
+      </h2>
       <p class="facts">
         {turn.facts.map((each) => (
           <span key={each}>{each}</span>
         ))}
       </p>
+      {turn.variant && <p class="hint">Answered by the {turn.variant}.</p>}
       {turn.steps.length > 0 && <Timeline turn={turn} step={step} />}
-      {chosen ? <Detail step={chosen} total={turn.duration} /> : null}
-    </aside>
+      {chosen && <Detail step={chosen} total={turn.duration} />}
+      {chosen?.kind === "model" && !chosen.after && <Fragment key={step}>{sent(turn, chosen)}</Fragment>}
+    </>
   );
 }
 
-export const close = (): void => routes.go({ turn: 0, step: 0 });
+export const close = (): void => routes.go({ turn: 0, step: 0, about: false });
 
 function Timeline({ turn, step }: { turn: Turn; step: number }) {
   const total = turn.duration;
   return (
-    <ol class="timeline" aria-label="Steps of the turn">
-      {turn.steps.map((each, index) => {
-        const ended = each.ended ?? total;
-        return (
-          <li key={index}>
-            <button
-              type="button"
-              class="bare"
-              aria-pressed={step === index + 1}
-              onClick={() => routes.go({ step: index + 1 }, { replace: true })}
-            >
-              <span class="step-name">{each.name}</span>
-              <span class="step-track" aria-hidden="true">
-                <i
-                  class={each.failed ? "of-failed" : `of-${each.kind}`}
-                  style={{ left: `${(100 * each.began) / total}%`, width: `${(100 * (ended - each.began)) / total}%` }}
-                />
-              </span>
-              <small>{each.failed ? "failed" : seconds(ended - each.began)}</small>
-            </button>
-          </li>
-        );
-      })}
+    <ol class="timeline" aria-label="Steps of the turn" onKeyDown={moveByArrows}>
+      {turn.steps.map((each, index) => (
+        <li key={index}>
+          <button
+            type="button"
+            class="bare"
+            tabIndex={tabIndexOf(index)}
+            aria-pressed={step === index + 1}
+            onClick={() => routes.go({ step: index + 1 }, { replace: true })}
+          >
+            <span class="step-name">{each.name}</span>
+            <span class="step-track" aria-hidden="true">
+              {!each.after && <Piece step={each} total={total} />}
+            </span>
+            <small>{shown(each, total)}</small>
+          </button>
+        </li>
+      ))}
     </ol>
   );
 }
 
 function Detail({ step, total }: { step: Step; total: number }) {
-  const { call } = step;
+  const { call, kind, facts = [] } = step;
+  const times: [string, string][] = [["began", `${seconds(step.began)} into the turn`]];
+  if (kind === "model" || kind === "tool") times.push(["took", seconds((step.ended ?? total) - step.began)]);
   return (
     <section class="detail" aria-label={step.name}>
       <h3>{step.name}</h3>
       <dl>
-        <dt>Began</dt>
-        <dd>{seconds(step.began)} into the turn</dd>
-        <dt>Took</dt>
-        <dd>{seconds((step.ended ?? total) - step.began)}</dd>
+        {[...facts, ...times].map(([name, value]) => (
+          <Fragment key={name}>
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+          </Fragment>
+        ))}
       </dl>
       {call && (
         <>

@@ -58,7 +58,7 @@ export function Log({
               agent={agent}
               again={() => conversation.again(item)}
               drawn={stick}
-              inspect={(step) => routes.go({ turn: conversation.numberOf(item), step })}
+              inspect={(step) => routes.go({ turn: conversation.numberOf(item), step, about: false })}
             />
           ),
         )}

@@ -1,12 +1,39 @@
 // What is shown before the first message: what the agent is for, and questions to begin with.
 
 import { Arrow } from "../parts/icons";
+import type { Declared } from "../variables";
 
 // The answer of GET /api/agent, as far as this page uses it.
 export interface Description {
   title?: string;
   examples?: string[];
   capabilities?: string[];
+  doors?: string[];
+  variables?: Declared[];
+  // Those that the client executes.
+  tools?: AgentTool[];
+  inside?: Inside;
+}
+
+export interface AgentTool {
+  name: string;
+  description: string;
+  input_schema: { properties?: Record<string, { type?: string }> };
+  execution?: string;
+  handler?: string;
+  type?: string;
+}
+
+// What the agent is made of, where the server shows it.
+export interface Inside {
+  pack: string;
+  versions: { version: string; weight: number }[];
+  template: string;
+  tools: AgentTool[];
+  providers: { name: string; type: string; model: string; input_usd: number; output_usd: number }[];
+  window: { tokens: number; then: string } | null;
+  validators: string[];
+  evals: string[];
 }
 
 export function Start({

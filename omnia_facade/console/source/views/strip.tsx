@@ -1,36 +1,49 @@
-// Where the time of a turn went, as measured by this page: a bar in proportion, and each step with its time.
+// Where the time of a turn went: a bar in proportion, and each step with its time.
 
+import { moveByArrows, tabIndexOf } from "../parts/arrows";
 import { seconds } from "../parts/figures";
 import type { Step, Turn } from "../turn";
 
 export function Strip({ turn, inspect }: { turn: Turn; inspect: (step: number) => void }) {
   const { steps } = turn;
-  // A turn of one step needs no bar; a turn of the past was not measured here.
+  // A turn of one step needs no bar; of a turn of the past nothing may be known.
   if (steps.length < 2) return null;
-  const total = turn.duration;
-  const took = (step: Step): number => (step.ended ?? total) - step.began;
   return (
     <div class="strip" role="group" aria-label="Where the time went">
       <div class="track" aria-hidden="true">
-        {steps.map((step, index) => (
-          <i
-            key={index}
-            class={step.failed ? "of-failed" : `of-${step.kind}`}
-            style={{ left: `${(100 * step.began) / total}%`, width: `${(100 * took(step)) / total}%` }}
-          />
-        ))}
+        {steps.map((step, index) => !step.after && <Piece key={index} step={step} total={turn.duration} />)}
       </div>
-      <ul class="steps">
+      <ul class="steps" onKeyDown={moveByArrows}>
         {steps.map((step, index) => (
           <li key={index}>
-            <button type="button" onClick={() => inspect(index + 1)}>
-              <i class={step.failed ? "of-failed" : `of-${step.kind}`} aria-hidden="true" />
-              {step.name} <small>{seconds(took(step))}</small>
-              {step.failed && <small> failed</small>}
+            <button type="button" tabIndex={tabIndexOf(index)} onClick={() => inspect(index + 1)}>
+              <i class={colour(step)} aria-hidden="true" />
+              {step.name} <small>{shown(step, turn.duration)}</small>
             </button>
           </li>
         ))}
       </ul>
+      {turn.origin === "measured" && <p class="hint">measured here</p>}
     </div>
   );
+}
+
+// A piece of the time between the beginning and the end of the turn.
+export function Piece({ step, total }: { step: Step; total: number }) {
+  const ended = Math.min(step.ended ?? total, total);
+  return (
+    <i
+      class={colour(step)}
+      style={{ left: `${(100 * step.began) / total}%`, width: `${(100 * (ended - step.began)) / total}%` }}
+    />
+  );
+}
+
+const colour = ({ failed, kind }: Step): string => (failed ? "of-failed" : `of-${kind}`);
+
+// The time of a step, or what became of it.
+export function shown(step: Step, total: number): string {
+  if (step.kind === "check" || step.kind === "event") return step.note ?? "";
+  const time = seconds((step.ended ?? total) - step.began);
+  return step.failed ? `${time} ${step.note || "failed"}` : time;
 }

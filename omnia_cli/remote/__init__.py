@@ -1,0 +1,1 @@
+"""The console of a namespace of a cluster: what kubectl may read, and the way that it forwards."""

@@ -1,0 +1,1 @@
+"""The door of the console: what a page asks beyond a description."""

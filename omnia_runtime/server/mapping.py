@@ -144,14 +144,19 @@ def _read_part(part: pb.ContentPart) -> Part:
     )
 
 
-def hello_message(*, uploads: bool) -> pb.ServerMessage:
-    """Return the first message of a stream; `uploads` if a message may refer to an upload."""
-    hello = pb.RuntimeHello(capabilities=capabilities(uploads=uploads))
+def hello_message(*, uploads: bool, lists: bool) -> pb.ServerMessage:
+    """Return the first message of a stream, with what `capabilities` returns."""
+    hello = pb.RuntimeHello(capabilities=capabilities(uploads=uploads, lists=lists))
     return pb.ServerMessage(runtime_hello=hello)
 
 
 def capabilities(*, uploads: bool, lists: bool = False) -> tuple[str, ...]:
-    """Return the capabilities of this runtime; `lists`: its store can list sessions."""
+    """Return the capabilities of this runtime.
+
+    Args:
+        uploads: whether a message may refer to an upload.
+        lists: whether its store can list sessions.
+    """
     further = (
         (RuntimeCapability.MEDIA_STORAGE_REF, uploads),
         (RuntimeCapability.LIST_CONVERSATIONS, lists),

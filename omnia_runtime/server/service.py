@@ -92,7 +92,7 @@ class RuntimeService:
             status=self.status(),
             contract_version=CONTRACT_VERSION,
             capabilities=capabilities(
-                uploads=self._turns.accepts_uploads, lists=self._store.own.lists
+                uploads=self._turns.accepts_uploads, lists=self._turns.lists_sessions
             ),
         )
 

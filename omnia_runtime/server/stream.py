@@ -115,7 +115,8 @@ class TurnStream:
 
     async def serve(self, messages: AsyncIterator[pb.ClientMessage]) -> None:
         """Serve until the peer sends no more messages."""
-        await self._writer.write(hello_message(uploads=self._turns.accepts_uploads))
+        uploads, lists = self._turns.accepts_uploads, self._turns.lists_sessions
+        await self._writer.write(hello_message(uploads=uploads, lists=lists))
         reader = asyncio.create_task(self._read(messages))
         try:
             while (queued := await self._next()) is not None:

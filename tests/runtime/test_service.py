@@ -94,6 +94,10 @@ async def test_hello_equals_health_and_the_standard_health_serves(
         "client_tools",
         "request_tools",
         "seed_history",
+        "read_conversation",
+        "list_conversations",
+        "name_conversation",
+        "delete_conversation",
     }
     assert (health.healthy, health.status, health.contract_version) == (True, "ready", "1.6.0")
 

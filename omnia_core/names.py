@@ -67,6 +67,9 @@ class Variant(StrEnum):
     CANDIDATE = "candidate"
 
 
+# What the turns of a session with a trial have in place of a side.
+TRIAL_VARIANT = "trial"
+
 # In an environment, where an empty list means the default.
 NO_DOORS = "none"
 # Not one of `facade.doors`: it comes with the console.
@@ -153,6 +156,7 @@ class RuntimeCapability(StrEnum):
     LIST_CONVERSATIONS = "list_conversations"
     NAME_CONVERSATION = "name_conversation"
     DELETE_CONVERSATION = "delete_conversation"
+    FORK = "fork"
 
 
 # The largest gRPC message and the largest WebSocket message, in bytes.

@@ -209,7 +209,7 @@ def _head_routes(
     if env.console:
         known = backend.capabilities if backend else None
         parts = AgentParts(client, inside=env.console_inside) if client else None
-        yield AgentDescription(description_of(env), origins, local, known, parts)
+        yield AgentDescription(description_of(env), origins, local, known, parts, env.trial)
     if backend is not None:
         yield TurnCancel(backend, origins, local=local)
         yield PastTurns(backend, origins, local=local, inside=env.console_inside)

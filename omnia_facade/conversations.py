@@ -8,12 +8,12 @@ from msgspec import structs
 from omnia_core.env.shared import SessionType
 from omnia_core.http.head import RequestHead
 from omnia_core.names import Handler, Mode
-from omnia_core.session_ids import new_session_id
 from omnia_facade.auth.principal import Principal
 from omnia_facade.backend.own_sessions import SessionDirectory
 from omnia_facade.backend.port import Backend
 from omnia_facade.context import ProcessContext
 from omnia_facade.entrance.router import Upgrade
+from omnia_facade.new_sessions import session_ids
 from omnia_facade.timings import USUAL
 from omnia_facade.turns.relayed import InterruptedAnswerStore
 from omnia_facade.ws.client_connection import ClientConnection
@@ -37,18 +37,20 @@ def websocket_upgrade(
     timings = context.timings
     if timings.execute == USUAL.execute:
         timings = structs.replace(timings, execute=env.client_tool_timeout.seconds)
+    new_id = session_ids(media)
     call_limit = VoiceCallLimit(env.max_audio_sessions, context.metrics.voice.sessions_active)
     factory = UploadFactory(media.uploads) if media else None
     if factory:
         context.stack.push_async_callback(factory.close)
 
     def upgrade(head: RequestHead, principal: Principal) -> ClientConnection:
-        session_id = media.sessions.ids.new(principal.user_id) if media else new_session_id()
+        session_id = new_id(principal)
         resume = head.parameter("session_id")
         conversation = WebSocketConversation(
             session_id,
             show_tools=env.show_tools,
             binary=head.parameter("binary") == "true",
+            trials=env.trial,
             timings=timings,
         )
         connection = context.tracing.dialogue(backend.begin(session_id, principal), head.headers)

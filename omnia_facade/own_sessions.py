@@ -1,4 +1,4 @@
-"""`GET /api/sessions`: the conversations of a caller; and the path of one of them."""
+"""`GET /api/sessions`: the conversations of a caller; and the paths of one of them."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -13,6 +13,7 @@ from omnia_facade.entrance.errors import RETRY_NOW
 
 PATH = "/api/sessions"
 SESSION_PATH = re.compile(r"/api/sessions/([A-Za-z0-9._:-]{1,128})")
+FORK_PATH = re.compile(SESSION_PATH.pattern + "/fork")
 LONGEST = 100
 _LONGEST_CURSOR = 1024
 _METHODS = ("GET", "HEAD")
@@ -53,8 +54,8 @@ _REFUSALS: dict[Change, tuple[int, str, str]] = {
 
 
 def serves_session(path: str) -> bool:
-    """Whether a path is that of one session."""
-    return SESSION_PATH.fullmatch(path) is not None
+    """Whether a path is that of one session, or of its forks."""
+    return any(each.fullmatch(path) for each in (SESSION_PATH, FORK_PATH))
 
 
 def refusal(change: Change) -> HttpError:

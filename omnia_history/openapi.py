@@ -46,7 +46,10 @@ _AGGREGATE_PARAMETERS = ("group_by", "agent", "from_day", "to_day")
 _EVAL_PARAMETERS = ("agent", "since", "by")
 _PARAMETERS: Mapping[str, tuple[str, JsonObject]] = {
     "agent": ("The name of an agent or a function.", _STRING),
-    "tag": ("Whether the session is of an agent or a function.", {"enum": list(TAGS)}),
+    "tag": (
+        "Whether the session is of an agent, of a function, or a trial.",
+        {"enum": list(TAGS)},
+    ),
     "user": ("The pseudonym of a user.", _STRING),
     "status": ("The status of the last turn.", {"enum": list(STATUSES)}),
     "name": (

@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 from msgspec import structs
 from prometheus_client import CollectorRegistry
 
+from omnia_core.conversation.trial import Trial
 from omnia_core.env import SecretStr
 from omnia_core.errors import ConfigurationError
 from omnia_core.files.pack import Pack
@@ -28,7 +29,7 @@ from omnia_runtime.prompts.offer import offer_tools
 from omnia_runtime.providers.models import build_models
 from omnia_runtime.tools.manager import ToolManager
 from omnia_runtime.tools.routes import route_tools
-from omnia_runtime.turns.agent_version import AgentVersion
+from omnia_runtime.turns.agent_version import AgentVersion, TrialInvalid
 from omnia_runtime.turns.media import MediaLoader
 from omnia_runtime.turns.naming import NamingTerms
 from omnia_runtime.turns.session_turns import SessionTurns
@@ -140,6 +141,9 @@ class _OneVersion:
 
     def for_session(self, session_id: str, begun_with: str) -> AgentVersion:  # noqa: ARG002
         return self._version
+
+    def for_trial(self, session_id: str, begun_with: str, trial: Trial) -> AgentVersion:  # noqa: ARG002
+        raise TrialInvalid("an agent that is made in Python has one version")
 
 
 def parse_model(text: str) -> ProviderConfig:

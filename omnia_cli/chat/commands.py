@@ -19,6 +19,7 @@ from omnia_cli.chat.composed_prompt import PromptHidden, composed_prompt
 from omnia_cli.chat.conversation import Conversation
 from omnia_cli.chat.editor import EditFailed, edited
 from omnia_cli.chat.failures import SessionUnknown
+from omnia_cli.chat.forking import ForkFailed, fork_before
 from omnia_cli.chat.listing import ListFailed, Listing
 from omnia_cli.chat.past import Past, past_turns
 from omnia_cli.chat.terminal import TerminalScreen, steps_lines
@@ -51,6 +52,7 @@ class Commands:
     environ: Mapping[str, str]
     attached: list[JsonObject] = field(default_factory=list)
     _listed: list[JsonObject] = field(default_factory=list)
+    _sent: list[JsonObject] = field(default_factory=list)
 
     def take(self, line: str) -> None:
         """Send what was typed, or run the command that it is.
@@ -62,8 +64,8 @@ class Commands:
         if line.startswith("/") and not line.startswith("//"):
             self.run(line)
             return
-        parts, self.attached = self.attached, []
-        self.conversation.turn(line.removeprefix("/") if line.startswith("//") else line, parts)
+        text = line.removeprefix("/") if line.startswith("//") else line
+        self._send(text, self.attached)
 
     def run(self, line: str) -> None:
         """Run a command.
@@ -188,19 +190,46 @@ class Commands:
         if not self._turns:
             self._say("there is no message to send again")
             return
-        self.conversation.turn(self._turns[-1].message)
+        last = self._turns[-1].message
+        if self._before_last():
+            self.conversation.turn(last, self._sent)
 
-    def edit(self, _: str) -> None:
+    def edit(self, argument: str) -> None:
+        if argument not in ("", "new"):
+            self._say("/edit changes the last message; /edit new begins with an empty one")
+            return
+        last = "" if argument or not self._turns else self._turns[-1].message
         try:
-            text = edited(self._turns[-1].message if self._turns else "", self.environ)
+            text = edited(last, self.environ)
         except EditFailed as error:
             self._say(str(error))
             return
-        if text:
-            self.console.print(Text(visible(f"> {text}")))
-            self.take(f"/{text}" if text.startswith("/") else text)
-        else:
+        if not text:
             self._say("the message is empty: nothing is sent")
+        elif not last or self._before_last():
+            self.console.print(Text(visible(f"> {text}")))
+            self._send(text, self._sent if last else self.attached)
+
+    def _before_last(self) -> bool:
+        """Go on before the last turn; return whether a message may be sent now.
+
+        Where the agent cannot do this, the message follows what was said.
+        """
+        try:
+            session = fork_before(self.conversation, self._turns[-1].message)
+            if session:
+                self.conversation.switch(session)
+        except ForkFailed as error:
+            if error.unsupported:
+                self._say(f"the last turn stays in the conversation: {error}")
+                return True
+            self._say(str(error))
+            return False
+        return True
+
+    def _send(self, text: str, parts: Sequence[JsonObject]) -> None:
+        self._sent, self.attached = list(parts), []
+        self.conversation.turn(text, self._sent)
 
     def vars(self, argument: str) -> None:
         try:
@@ -328,8 +357,8 @@ COMMANDS: dict[str, Command] = {
     "/tools": Command("", "the tools that were called here", Commands.tools),
     "/steps": Command("", "where the time of the last turn went", Commands.steps),
     "/step": Command("N", "arguments and result of a step", Commands.step),
-    "/again": Command("", "send the last message again", Commands.again),
-    "/edit": Command("", "write a message in $EDITOR; it begins as the last one", Commands.edit),
+    "/again": Command("", "have the last message answered again", Commands.again),
+    "/edit": Command("[new]", "change the last message, or write one, in $EDITOR", Commands.edit),
     "/vars": Command("[K=V]", "variables of the prompt: set, remove by K=, list", Commands.vars),
     "/prompt": Command("[VERSION]", "the prompt as the model gets it", Commands.prompt),
     "/attach": Command("FILE", "send a file with the next message", Commands.attach),

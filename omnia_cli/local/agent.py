@@ -132,6 +132,7 @@ def localise(plan: AgentPlan, ports: AgentPorts, machine: Machine) -> LocalAgent
         media_public_url=plan.facade.env.media_public_url and f"http://{LOOPBACK}:{ports.client}",
         console=True,
         console_inside=True,
+        trial=True,
     )
     made = [_container(plan, plan.facade, facade_env, machine)]
     if plan.runtime:
@@ -141,6 +142,7 @@ def localise(plan: AgentPlan, ports: AgentPorts, machine: Machine) -> LocalAgent
             grpc_host=LOOPBACK,
             health_port=ports.runtime_health,
             bind_address=LOOPBACK,
+            trial=True,
         )
         made.append(_container(plan, plan.runtime, runtime_env, machine))
     if plan.evals:

@@ -29,6 +29,7 @@ from omnia_core.env.shared import (
     TracingEndpoint,
     TracingOpenInference,
     TracingSampleRate,
+    TrialField,
     VariantField,
 )
 from omnia_core.units import ByteSize, Duration
@@ -70,6 +71,7 @@ class FacadeEnv(EnvContract, frozen=True, kw_only=True):
     ] = f"localhost:{names.RUNTIME_GRPC_PORT}"
     grpc_transport: GrpcTransportField = GrpcTransport.BUILTIN
     variant: VariantField = names.Variant.STABLE
+    trial: TrialField = False
     rollout_path: Annotated[
         str,
         Meta(

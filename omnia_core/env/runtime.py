@@ -29,6 +29,7 @@ from omnia_core.env.shared import (
     TracingEndpoint,
     TracingOpenInference,
     TracingSampleRate,
+    TrialField,
     VariantField,
 )
 from omnia_core.units import Duration
@@ -55,6 +56,7 @@ class RuntimeEnv(EnvContract, frozen=True, kw_only=True):
         names.Mode.AGENT
     )
     variant: VariantField = names.Variant.STABLE
+    trial: TrialField = False
     grpc_port: Annotated[Port, Meta(description="Port of the gRPC server.")] = (
         names.RUNTIME_GRPC_PORT
     )

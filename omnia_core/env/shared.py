@@ -50,6 +50,13 @@ class GrpcTransport(StrEnum):
     GRPCIO = "grpcio"
 
 
+TrialField: TypeAlias = Annotated[
+    bool,
+    Meta(
+        description="Let the first message of a session choose another version, provider or prompt"
+        " for it; `omnia up` does."
+    ),
+]
 VariantField: TypeAlias = Annotated[
     names.Variant, Meta(description="The side of a rollout that this pod is on.")
 ]

@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
-SessionTag: TypeAlias = Literal["agent", "function"]
+SessionTag: TypeAlias = Literal["agent", "function", "trial"]
 SessionStatus: TypeAlias = Literal["active", "completed", "error", "cancelled"]
 CallStatus: TypeAlias = Literal["success", "error", "cancelled"]
 ToolStatus: TypeAlias = Literal["success", "invalid", "error", "timeout", "refused", "cancelled"]
@@ -93,9 +93,11 @@ class AuditTrail(Struct, frozen=True):
 
     Attributes:
         status: the status of the session after the append; None: unchanged.
-        tag: `agent` for a conversation, `function` for a function call.
+        tag: `agent` for a conversation, `function` for a function call, `trial` for a conversation
+            that tries something out.
         turns: how many turns begin with the append.
-        turn_ms: the duration of the turn that ends with the append; None when no turn ends.
+        turn_ms: the duration of the turn that ends with the append; None when no turn ends, and
+            in a trial.
     """
 
     status: SessionStatus | None = None

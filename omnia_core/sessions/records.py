@@ -7,6 +7,7 @@ from msgspec import Struct, field
 from omnia_core.conversation.finish_reasons import INTERRUPTED
 from omnia_core.conversation.parts import Part
 from omnia_core.conversation.tools import ToolCall
+from omnia_core.conversation.trial import Trial
 
 _NOT_FINISHED = '{"error":"not finished"}'
 
@@ -26,11 +27,14 @@ class Message(Struct, frozen=True, omit_defaults=True):
             runtime died) marks a partial answer, "imported" one that was given elsewhere.
         pack_version: of a `user` message, the version of the PromptPack that answered it.
         variant: of a `user` message, the variant of the agent that answered it; "" for the stable
-            one.
+            one, "trial" for a trial.
         user_id: of a `user` message, the sender; "" when anonymous.
         covers: of a `summary`, how many messages from the beginning of the session it covers,
             earlier summaries included.
         created_at: RFC 3339, UTC.
+        forked_from: of a `user` message that was copied with its turn, the session in which it was
+            said.
+        trial: of a `user` message in a session that tries something out.
     """
 
     role: Literal["user", "assistant", "tool", "summary"]
@@ -45,6 +49,8 @@ class Message(Struct, frozen=True, omit_defaults=True):
     user_id: str = ""
     covers: int = 0
     created_at: str = ""
+    forked_from: str = ""
+    trial: Trial | None = None
 
 
 class DeletedMessages(Struct, frozen=True):
@@ -111,6 +117,11 @@ class Session(Struct, frozen=True):
         if self.deleted:
             return self.deleted.user_id
         return self.messages[0].user_id if self.messages else ""
+
+    @property
+    def trial(self) -> Trial | None:
+        """What the session tries out."""
+        return next((each.trial for each in reversed(self.messages) if each.trial), None)
 
     @property
     def answering(self) -> bool:

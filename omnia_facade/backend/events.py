@@ -6,6 +6,7 @@ from msgspec import Struct, field
 
 from omnia_core.conversation.parts import Part
 from omnia_core.conversation.tools import ToolCall, ToolResult
+from omnia_core.conversation.trial import Trial
 from omnia_core.conversation.usage import Usage
 
 
@@ -35,6 +36,7 @@ class TurnRequest(Struct, frozen=True):
         traceparent: the span that the turn continues; "" without tracing.
         history: what was said before; read only when the session is new.
         tools: offered to the model in this turn, beside those of the agent.
+        trial: for the first message of a session.
     """
 
     session_id: str
@@ -45,6 +47,7 @@ class TurnRequest(Struct, frozen=True):
     traceparent: str = ""
     history: tuple[HistoryMessage, ...] = ()
     tools: tuple[RequestTool, ...] = ()
+    trial: Trial | None = None
 
     @property
     def text(self) -> str:

@@ -1,8 +1,8 @@
 """The port of a backend, which answers the turns and calls of a connection."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum, auto
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from msgspec import Struct
 
@@ -94,6 +94,34 @@ class Reading(Struct, frozen=True):
     eval_results: tuple[EvalResult, ...] = ()
 
 
+class ForkState(Enum):
+    """What became of the request to begin a session with the first turns of another one."""
+
+    CREATED = auto()
+    NOT_FOUND = auto()
+    TURN_RUNNING = auto()
+    OUT_OF_RANGE = auto()
+    UNSUPPORTED = auto()
+    UNAVAILABLE = auto()
+
+
+class Forked(Struct, frozen=True):
+    """The session that a fork has created; without one, why there is none.
+
+    Attributes:
+        session_id: of the new session; "" if it was not created.
+        detail: what the caller is told.
+    """
+
+    state: ForkState
+    session_id: str = ""
+    detail: str = ""
+
+
+NewId: TypeAlias = Callable[[Principal], str]
+"""Makes the id of a new session of a caller."""
+
+
 class BackendConnection(Protocol):
     """The turns and calls of one client connection, one at a time."""
 
@@ -142,6 +170,11 @@ class Backend(Protocol):
 
     async def read(self, session_id: str, principal: Principal, last_turns: int) -> Reading:
         """Return the last turns of a session of this caller; 0 turns: as many as fit."""
+
+    async def fork(
+        self, session_id: str, principal: Principal, after_turn: int, new_id: NewId
+    ) -> Forked:
+        """Begin a session with the first turns of a session of this caller."""
 
     def begin(self, session_id: str, principal: Principal) -> BackendConnection:
         """Begin a connection to which `session_id` was announced."""

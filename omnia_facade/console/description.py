@@ -23,6 +23,7 @@ _CAPABILITIES = {
     RuntimeCapability.LIST_CONVERSATIONS: _LIST,
     RuntimeCapability.NAME_CONVERSATION: "names",
     RuntimeCapability.DELETE_CONVERSATION: "delete",
+    RuntimeCapability.FORK: "fork",
 }
 
 
@@ -34,6 +35,7 @@ class AgentDescription(Struct, frozen=True):
         local: whether the port is reachable from this machine only.
         capabilities: returns what the runtime can do, as `RuntimeCapability`; None without one.
         parts: what else there is to tell; None without a runtime.
+        trial: whether a session may try something out.
     """
 
     status: ClassVar[int] = 200
@@ -44,6 +46,7 @@ class AgentDescription(Struct, frozen=True):
     local: bool
     capabilities: Callable[[], Awaitable[frozenset[str]]] | None = None
     parts: AgentParts | None = None
+    trial: bool = False
 
     def serves(self, path: str) -> bool:
         return path == PATH
@@ -61,11 +64,12 @@ class AgentDescription(Struct, frozen=True):
 
     async def _offered(self, principal: Principal) -> list[str]:
         known = await self.capabilities() if self.capabilities else frozenset()
-        return [
+        offered = [
             name
             for capability, name in _CAPABILITIES.items()
             if capability in known and (name != _LIST or may_list(principal, local=self.local))
         ]
+        return [*offered, "trial"] if known and self.trial else offered
 
 
 def description_of(env: FacadeEnv) -> JsonObject:

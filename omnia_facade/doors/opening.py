@@ -1,12 +1,9 @@
 """Composes the kernel of the doors."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from omnia_core.env.shared import SessionType
-from omnia_core.session_ids import new_session_id
 from omnia_core.sessions.factory import OnDemandSessionStore, open_sessions
-from omnia_facade.auth.principal import Principal
 from omnia_facade.backend.port import Backend
 from omnia_facade.context import ProcessContext
 from omnia_facade.doors.bodies import BodyBudget
@@ -15,6 +12,7 @@ from omnia_facade.doors.sessions import SessionRules
 from omnia_facade.functions.function import Function
 from omnia_facade.idempotency.opening import open_reply_store
 from omnia_facade.idempotency.store import ReplyStore
+from omnia_facade.new_sessions import session_ids
 from omnia_facade.runs.records import RunRecords
 from omnia_facade.runs.table import RunLimits, RunTable
 
@@ -72,12 +70,4 @@ def _session_rules(
     if env.session_type is not SessionType.MEMORY:
         store = OnDemandSessionStore(env, open_sessions)
         context.stack.push_async_callback(store.close)
-    return SessionRules(backend, _session_ids(media), store)
-
-
-def _session_ids(media: "MediaService | None") -> Callable[[Principal], str]:
-    """Return what makes session ids: where uploads are kept, they know their owner."""
-    if media is None:
-        return lambda _: new_session_id()
-    ids = media.sessions.ids
-    return lambda caller: ids.new(caller.user_id)
+    return SessionRules(backend, session_ids(media), store)

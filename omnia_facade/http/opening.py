@@ -32,6 +32,7 @@ from omnia_facade.http.forward import Forwarder
 from omnia_facade.http.server import HttpRoute, HttpServer
 from omnia_facade.http.static import StaticRoute
 from omnia_facade.media.opening import MediaService
+from omnia_facade.new_sessions import session_ids
 from omnia_facade.runs.table import RunTable
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ async def open_http(
     forwarder = Forwarder()
     context.stack.push_async_callback(forwarder.close)
     kernel = open_kernel(context, backend, function, media, forwarder) if doors else None
-    routes = [*_routes(context, function, sessions, media, head_routes)]
+    routes = [*_routes(context, function, backend, sessions, media, head_routes)]
     new_grpc: Callable[[], Server] | None = None
     if kernel:
         env = context.env
@@ -142,6 +143,7 @@ def _open_grpc(
 def _routes(
     context: ProcessContext,
     function: "Function | None",
+    backend: Backend | None,
     sessions: SessionDirectory | None,
     media: MediaService | None,
     head_routes: Sequence[HeadRoute],
@@ -166,6 +168,11 @@ def _routes(
         local = is_loopback(env.bind_address or "")
         origins, seconds = tuple(env.allowed_origins), context.timings.body
         yield OwnSessionRoute(sessions, origins, local=local, body_seconds=seconds)
+        if backend:
+            from omnia_facade.http.fork import ForkRoute  # noqa: PLC0415 - as above
+
+            new_id = session_ids(media)
+            yield ForkRoute(backend, new_id, origins, local=local, body_seconds=seconds)
     if head_routes:
         from omnia_facade.http.heads import HeadHttpRoute  # noqa: PLC0415 - as above
 

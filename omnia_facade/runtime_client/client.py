@@ -11,7 +11,7 @@ from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_facade.auth.principal import Principal
 from omnia_facade.backend.inside import AgentInside, ComposedPrompt
 from omnia_facade.backend.own_sessions import Change, OwnSessionsPage
-from omnia_facade.backend.port import Cancellation, Probed, Reading
+from omnia_facade.backend.port import Cancellation, Forked, Probed, Reading
 from omnia_facade.runtime_client import mapping
 from omnia_facade.runtime_client.inside import to_composed, to_inside
 from omnia_facade.runtime_client.port import (
@@ -118,6 +118,16 @@ class RemoteRuntime:
         answer = await self._ask("ComposePrompt", request, self._metadata, PROBE_SECONDS)
         return to_composed(pb.ComposePromptResponse.FromString(answer))
 
+    async def fork_conversation(
+        self, session_id: str, new_id: str, after_turn: int, caller: Principal
+    ) -> Forked:
+        request = pb.ForkConversationRequest(
+            session_id=session_id, new_session_id=new_id, after_turn=after_turn
+        )
+        metadata = self._of_session(session_id, caller)
+        answer = await self._ask("ForkConversation", request, metadata, PROBE_SECONDS)
+        return mapping.to_forked(new_id, pb.ForkConversationResponse.FromString(answer))
+
     async def invoke(
         self, input_json: str, invocation_id: str, caller: Principal, *, seconds: float
     ) -> Invocation:
@@ -156,6 +166,7 @@ class RemoteRuntime:
         | pb.DeleteConversationRequest
         | pb.DescribeAgentRequest
         | pb.ComposePromptRequest
+        | pb.ForkConversationRequest
         | pb.InvocationRequest
         | pb.HealthRequest,
         metadata: CallMetadata,

@@ -5,6 +5,7 @@ from typing import assert_never
 
 from omnia_core.conversation.parts import Media, Part
 from omnia_core.conversation.tools import ToolCall, ToolResult
+from omnia_core.conversation.trial import Trial
 from omnia_core.conversation.usage import Usage
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_facade.backend.events import (
@@ -23,7 +24,15 @@ from omnia_facade.backend.events import (
     TurnRequest,
 )
 from omnia_facade.backend.own_sessions import Change, OwnSession, OwnSessionsPage
-from omnia_facade.backend.port import Cancellation, Probed, Reading, Resume, SaidMessage
+from omnia_facade.backend.port import (
+    Cancellation,
+    Forked,
+    ForkState,
+    Probed,
+    Reading,
+    Resume,
+    SaidMessage,
+)
 from omnia_facade.runtime_client.port import (
     CancelRequest,
     IncomingEvent,
@@ -56,6 +65,7 @@ def to_client_message(session_id: str, message: OutgoingMessage) -> pb.ClientMes
                     )
                     for tool in message.tools
                 ],
+                trial=_to_trial(message.trial),
             )
         case ClientToolResult():
             answer = pb.ClientToolResult(
@@ -174,6 +184,18 @@ def to_cancellation(response: pb.CancelTurnResponse) -> Cancellation:
     return states.get(response.state, Cancellation.UNAVAILABLE)
 
 
+def to_forked(new_id: str, response: pb.ForkConversationResponse) -> Forked:
+    """Return the session that was created; unknown states are `UNAVAILABLE`."""
+    states = {
+        pb.FORK_STATE_CREATED: ForkState.CREATED,
+        pb.FORK_STATE_NOT_FOUND: ForkState.NOT_FOUND,
+        pb.FORK_STATE_TURN_RUNNING: ForkState.TURN_RUNNING,
+        pb.FORK_STATE_OUT_OF_RANGE: ForkState.OUT_OF_RANGE,
+    }
+    state = states.get(response.state, ForkState.UNAVAILABLE)
+    return Forked(state, new_id if state is ForkState.CREATED else "", response.detail)
+
+
 def _failed(message: pb.ServerMessage) -> Failed:
     return Failed(message.error.code or "INTERNAL_ERROR", message.error.message)
 
@@ -229,6 +251,12 @@ def _tool_call(message: pb.ServerMessage) -> ToolCallEvent:
 def _usage(usage: pb.Usage) -> Usage:
     # The cost is a 32-bit float on the wire: only seven decimal digits are exact.
     return Usage(usage.input_tokens, usage.output_tokens, cost_usd=float(f"{usage.cost_usd:.7g}"))
+
+
+def _to_trial(trial: Trial | None) -> pb.Trial | None:
+    if trial is None:
+        return None
+    return pb.Trial(version=trial.version, provider=trial.provider, system=trial.system)
 
 
 def _to_part(part: Part) -> pb.ContentPart:

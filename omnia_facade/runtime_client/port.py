@@ -20,7 +20,7 @@ from omnia_facade.backend.events import (
 )
 from omnia_facade.backend.inside import AgentInside, ComposedPrompt
 from omnia_facade.backend.own_sessions import Change, OwnSessionsPage
-from omnia_facade.backend.port import Cancellation, Probed, Reading
+from omnia_facade.backend.port import Cancellation, Forked, Probed, Reading
 
 
 class RuntimeFailed(OmniaError):
@@ -133,6 +133,11 @@ class RuntimeClient(Protocol):
 
     async def compose_prompt(self, variables: Mapping[str, str], version: str) -> ComposedPrompt:
         """Return the system prompt of a version with values; "" for the stable one."""
+
+    async def fork_conversation(
+        self, session_id: str, new_id: str, after_turn: int, caller: Principal
+    ) -> Forked:
+        """Begin the session `new_id` with the first turns of a session of this caller."""
 
     async def invoke(
         self, input_json: str, invocation_id: str, caller: Principal, *, seconds: float

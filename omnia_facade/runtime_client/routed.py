@@ -10,7 +10,7 @@ from omnia_core.names import Variant
 from omnia_facade.auth.principal import Principal
 from omnia_facade.backend.inside import AgentInside, ComposedPrompt
 from omnia_facade.backend.own_sessions import Change, OwnSessionsPage
-from omnia_facade.backend.port import Cancellation, Probed, Reading
+from omnia_facade.backend.port import Cancellation, Forked, Probed, Reading
 from omnia_facade.rollout.files import RolloutFiles
 from omnia_facade.runtime_client.port import (
     ConverseStream,
@@ -120,6 +120,15 @@ class RoutedRuntime:
 
     async def compose_prompt(self, variables: Mapping[str, str], version: str) -> ComposedPrompt:
         return await self._stable.compose_prompt(variables, version)
+
+    async def fork_conversation(
+        self, session_id: str, new_id: str, after_turn: int, caller: Principal
+    ) -> Forked:
+        return await self._ask(
+            session_id,
+            caller,
+            lambda runtime: runtime.fork_conversation(session_id, new_id, after_turn, caller),
+        )
 
     async def invoke(
         self, input_json: str, invocation_id: str, caller: Principal, *, seconds: float

@@ -23,7 +23,16 @@ from omnia_facade.backend.events import (
     TurnEvent,
     TurnRequest,
 )
-from omnia_facade.backend.port import BackendConnection, Cancellation, Probed, Reading, Resume
+from omnia_facade.backend.port import (
+    BackendConnection,
+    Cancellation,
+    Forked,
+    ForkState,
+    NewId,
+    Probed,
+    Reading,
+    Resume,
+)
 
 # About 10 MB when full; the oldest ids are forgotten first.
 MAX_ANNOUNCED = 50_000
@@ -81,6 +90,16 @@ class EchoBackend:
     ) -> Reading:
         known = self._sessions.probe(session_id, principal.user_id) is Resume.RESUMABLE
         return Reading(None if known else Resume.NOT_FOUND)
+
+    async def fork(
+        self,
+        session_id: str,
+        principal: Principal,
+        after_turn: int,  # noqa: ARG002 - the port's
+        new_id: NewId,  # noqa: ARG002 - likewise
+    ) -> Forked:
+        known = self._sessions.probe(session_id, principal.user_id) is Resume.RESUMABLE
+        return Forked(ForkState.UNSUPPORTED if known else ForkState.NOT_FOUND)
 
     def begin(self, session_id: str, principal: Principal) -> BackendConnection:
         self._sessions.add(session_id, principal.user_id)

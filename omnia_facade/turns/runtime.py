@@ -24,7 +24,15 @@ from omnia_facade.backend.events import (
     TurnEvent,
     TurnRequest,
 )
-from omnia_facade.backend.port import BackendConnection, Cancellation, Probed, Reading, Resume
+from omnia_facade.backend.port import (
+    BackendConnection,
+    Cancellation,
+    Forked,
+    NewId,
+    Probed,
+    Reading,
+    Resume,
+)
 from omnia_facade.runtime_client.port import (
     CancelRequest,
     ConverseStream,
@@ -43,6 +51,7 @@ from omnia_facade.turns.failures import (
     silent_turn,
     with_storage,
 )
+from omnia_facade.turns.forks import fork
 from omnia_facade.turns.relayed import (
     MAX_TEXT,
     InterruptedAnswerStore,
@@ -99,6 +108,11 @@ class RuntimeBackend:
                 return Reading(None)
             _log.warning("session not read", session_id=session_id, reason=failed.message)
             return Reading(Resume.UNAVAILABLE)
+
+    async def fork(
+        self, session_id: str, principal: Principal, after_turn: int, new_id: NewId
+    ) -> Forked:
+        return await fork(self._client, session_id, principal, after_turn, new_id)
 
     def begin(
         self,

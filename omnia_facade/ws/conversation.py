@@ -23,6 +23,7 @@ from omnia_facade.ws.messages import (
     FrameRefused,
     UploadRequestBody,
     invalid_session_id,
+    refused_trial,
     turn_request,
 )
 from omnia_facade.ws.rendering import EventRenderer
@@ -35,7 +36,7 @@ BROKEN_OFF = Failed(ErrorCode.INTERNAL_ERROR, "the answer broke off; send the me
 class WebSocketConversation:
     """The state of one connection: client frames become queue entries, events become frames."""
 
-    __slots__ = ("_queue", "_renderer", "_tool_calls")
+    __slots__ = ("_queue", "_renderer", "_tool_calls", "_trials")
 
     def __init__(
         self,
@@ -43,9 +44,19 @@ class WebSocketConversation:
         *,
         show_tools: bool = True,
         binary: bool = False,
+        trials: bool = False,
         timings: Timings = USUAL,
     ) -> None:
-        """Begin with a new session; `binary` if the client negotiated binary frames."""
+        """Begin with a new session.
+
+        Args:
+            session_id: of the new session.
+            show_tools: whether the client sees the tools that the runtime executes itself.
+            binary: whether the client negotiated binary frames.
+            trials: whether a session may try something out.
+            timings: time limits.
+        """
+        self._trials = trials
         self._queue = TurnQueue(session_id, binary=binary)
         self._renderer = EventRenderer(show_tools=show_tools, binary=binary)
         self._tool_calls = PendingToolCalls(timings)
@@ -89,6 +100,8 @@ class WebSocketConversation:
             return []
         try:
             if frame.type == "message":
+                if frame.trial and not self._trials:
+                    raise refused_trial()
                 request = turn_request(frame, frame.session_id or self.session_id)
                 named = bool(frame.session_id)
                 return self._queue.add(QueueEntry(request.session_id, request, size, named=named))

@@ -9,6 +9,7 @@ from msgspec import Meta, Raw, Struct
 
 from omnia_core.conversation.error_codes import ErrorCode
 from omnia_core.conversation.parts import Part
+from omnia_core.conversation.trial import Trial
 from omnia_core.jsonvalue import TooDeep, check_depth
 from omnia_facade.backend.events import TurnRequest
 from omnia_facade.backend.session_ids import SESSION_ID_PATTERN, SESSION_ID_RULE
@@ -55,6 +56,7 @@ class ClientFrame(Struct, frozen=True):
     content: str | None = None
     parts: tuple[Part, ...] | None = None
     metadata: dict[str, str] | None = None
+    trial: Trial | None = None
     consent_grants: tuple[str, ...] | None = None
     session_consent_grants: tuple[str, ...] | None = None
     tool_result: ToolResultBody | None = None
@@ -129,6 +131,7 @@ def turn_request(frame: ClientFrame, session_id: str) -> TurnRequest:
         content=frame.content or "",
         parts=frame.parts or (),
         metadata=frame.metadata or {},
+        trial=frame.trial,
         consent_grants=(frame.consent_grants or ()) + (frame.session_consent_grants or ()),
     )
 
@@ -171,6 +174,13 @@ def _invalid(message: str) -> FrameRefused:
 def _unknown(frame_type: str) -> FrameRefused:
     return _invalid(
         f'unknown message type "{frame_type[:64]}"; expected one of {", ".join(KNOWN_TYPES)}'
+    )
+
+
+def refused_trial() -> FrameRefused:
+    """Return the refusal of a trial where none is allowed."""
+    return _invalid(
+        "trial: this agent tries nothing out; leave it out, or set OMNIA_TRIAL of its containers"
     )
 
 

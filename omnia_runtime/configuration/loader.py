@@ -19,6 +19,7 @@ from omnia_core.names import Mode, Variant
 from omnia_runtime.agent.context_window import context_window
 from omnia_runtime.agent.request_builder import ModelContext
 from omnia_runtime.agent.session_name import NameLimits
+from omnia_runtime.configuration.trials import Trials
 from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.observe.metrics import RuntimeMetrics
 from omnia_runtime.ports.model import ChatModel
@@ -44,11 +45,13 @@ class Configuration(Struct, frozen=True):
 
     Attributes:
         handler_types: the type of each tool handler, by its name.
+        trials: None where sessions try nothing out.
     """
 
     versions: PackVersions[AgentVersion]
     models: Models
     handler_types: Mapping[str, str] = {}
+    trials: Trials | None = None
 
 
 class Loader:
@@ -84,8 +87,9 @@ class Loader:
             env, self._read_function(), models, self._replaced(routes), self._metrics
         )
         versions = packs.map(builder.build)
+        trials = Trials(packs, env.prompt_name, builder.build) if env.trial else None
         _warn([*opened.problems, *problems, *versions.problems, *builder.warnings])
-        return Configuration(versions, models, opened.types)
+        return Configuration(versions, models, opened.types, trials)
 
     def paths(self, configuration: Configuration) -> list[Path]:
         """Return the files that a configuration was read from."""

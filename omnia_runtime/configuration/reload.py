@@ -6,10 +6,11 @@ from typing import Protocol
 
 import structlog
 
+from omnia_core.conversation.trial import Trial
 from omnia_core.errors import ConfigurationError
 from omnia_core.files.changes import signature
 from omnia_runtime.configuration.loader import Configuration
-from omnia_runtime.turns.agent_version import AgentVersion
+from omnia_runtime.turns.agent_version import AgentVersion, TrialInvalid
 
 POLL_SECONDS = 0.3
 
@@ -53,6 +54,16 @@ class LiveConfiguration:
     def for_session(self, session_id: str, begun_with: str) -> AgentVersion:
         """Return the version of the agent for a session, as `PackVersions.for_session`."""
         return self.current.versions.for_session(session_id, begun_with)
+
+    def for_trial(self, session_id: str, begun_with: str, trial: Trial) -> AgentVersion:
+        """Return the version of the agent for a session that tries something out.
+
+        Raises:
+            TrialInvalid: the trial is not possible here.
+        """
+        if self.current.trials is None:
+            raise TrialInvalid("this agent allows none: set OMNIA_TRIAL of its containers")
+        return self.current.trials.version(session_id, begun_with, trial)
 
     def invalidate(self) -> None:
         """Make the next refresh read the files, even if they are unchanged."""

@@ -16,7 +16,8 @@ def answered_turns(recorded: RecordedSession) -> Iterator[Facts]:
     """Yield what is known of each kept turn that has a complete answer, in order.
 
     The answer of a turn is all that the agent has said in it. A turn that was cancelled or failed
-    has none, and neither has the one that is running.
+    has none, and neither has the one that is running. One that was copied from another session is
+    evaluated there.
     """
     session = recorded.session
     before = session.deleted.turns if session.deleted else 0
@@ -25,7 +26,7 @@ def answered_turns(recorded: RecordedSession) -> Iterator[Facts]:
     begins = [at for at, each in enumerate(messages) if each.role == "user"]
     ends = [*begins[1:], len(messages)]
     for number, (begin, end) in enumerate(zip(begins, ends, strict=True), start=before + 1):
-        if not _is_complete(messages[end - 1]):
+        if messages[begin].forked_from or not _is_complete(messages[end - 1]):
             continue
         about = recorded.turns.get(number)
         yield Facts(

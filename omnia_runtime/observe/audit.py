@@ -95,6 +95,10 @@ class AuditRecorder:
         if self._has_room(self._events):
             self._events.append(RuntimeEvent(timestamp(), kind, detail[:_MAX_DETAIL]))
 
+    def mark_trial(self) -> None:
+        """The turn belongs to a trial: it does not count among the turns of the day."""
+        self._tag = "trial"
+
     def begin_turn(self) -> AuditTrail:
         """Return the records to store with the message that begins the turn."""
         self._events.append(RuntimeEvent(timestamp(), EventKind.TURN_BEGAN))
@@ -118,11 +122,12 @@ class AuditRecorder:
     def _take(
         self, status: SessionStatus | None, *, turns: int = 0, ended: bool = False
     ) -> AuditTrail:
+        counted = ended and self._tag != "trial"
         audit = AuditTrail(
             status=status,
             tag=self._tag,
             turns=turns,
-            turn_ms=_milliseconds(time.monotonic() - self._began) if ended else None,
+            turn_ms=_milliseconds(time.monotonic() - self._began) if counted else None,
             provider_calls=tuple(self._provider_calls),
             tool_calls=tuple(self._tools),
             events=tuple(self._events),
@@ -155,6 +160,12 @@ def recording(recorder: AuditRecorder | None) -> Iterator[AuditRecorder | None]:
 def current_recorder() -> AuditRecorder | None:
     """Return the recorder of the current turn; None if the turn is not audited."""
     return _current.get()
+
+
+def mark_trial() -> None:
+    """Record the current turn as one of a trial."""
+    if (recorder := _current.get()) is not None:
+        recorder.mark_trial()
 
 
 def record_event(kind: EventKind, detail: str = "") -> None:

@@ -150,8 +150,11 @@ class RuntimeMetrics:
         self._series_of(self._tool_seconds, handler, tool).observe(seconds)
 
     @contextmanager
-    def measure_turn(self) -> Iterator[None]:
-        """Count the turn or the invocation inside the block: in flight, duration and status."""
+    def measure_turn(self, variant: Callable[[], str] = lambda: "") -> Iterator[None]:
+        """Count the turn or the invocation inside the block: in flight, duration and status.
+
+        `variant` is asked at the end; "" is that of the program.
+        """
         began, status = time.monotonic(), "error"
         self._inflight.inc()
         try:
@@ -163,7 +166,7 @@ class RuntimeMetrics:
         finally:
             self._inflight.dec()
             elapsed = time.monotonic() - began
-            self._series_of(self._turns, status, self._variant).observe(elapsed)
+            self._series_of(self._turns, status, variant() or self._variant).observe(elapsed)
 
     def limit_reached(self, limit: str) -> None:
         """Count a turn that reached a limit, as in `Allowance.exhausted`."""

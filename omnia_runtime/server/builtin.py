@@ -45,6 +45,9 @@ class BuiltinServer:
                 ),
                 PREFIX + "DescribeAgent": _unary(service.describe_agent, pb.DescribeAgentRequest),
                 PREFIX + "ComposePrompt": _unary(service.compose_prompt, pb.ComposePromptRequest),
+                PREFIX + "ForkConversation": _unary(
+                    service.fork_conversation, pb.ForkConversationRequest
+                ),
                 _HEALTH + "Check": self._health.check,
                 _HEALTH + "Watch": self._health.watch,
             },

@@ -158,6 +158,14 @@ class _Servicer(runtime_pb2_grpc.RuntimeServiceServicer):
         )
         return response
 
+    async def ForkConversation(  # noqa: N802 - likewise
+        self, request: pb.ForkConversationRequest, context: _Context
+    ) -> pb.ForkConversationResponse:
+        response: pb.ForkConversationResponse = await _run(
+            self._service.fork_conversation, request, context
+        )
+        return response
+
 
 async def _run(
     method: Callable[[Any, Metadata], Awaitable[Any]], request: object, context: _Context

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from omnia_core.conversation.error_codes import ErrorCode
 from omnia_core.conversation.parts import MEDIA_TYPES, Media, Part
+from omnia_core.conversation.trial import MAX_NAME, MAX_SYSTEM, Trial
 from omnia_core.conversation.usage import Usage
 from omnia_core.errors import Code, OmniaError, abridged
 from omnia_core.jsonvalue import JsonObject, parse_json
@@ -27,6 +28,7 @@ CAPABILITIES = (
     RuntimeCapability.READ_CONVERSATION.value,
     RuntimeCapability.NAME_CONVERSATION.value,
     RuntimeCapability.DELETE_CONVERSATION.value,
+    RuntimeCapability.FORK.value,
 )
 # Offered by a client in one message.
 MAX_TOOLS = 128
@@ -81,6 +83,7 @@ def read_message(message: pb.ClientMessage) -> UserTurn | RejectedMessage:
     try:
         tools = _read_tools(message.tools)
         history = tuple(map(_read_history, message.history))
+        trial = _read_trial(message.trial) if message.HasField("trial") else None
     except ValueError as error:
         return RejectedMessage(ErrorCode.INVALID_MESSAGE, str(error))
     return UserTurn(
@@ -92,7 +95,16 @@ def read_message(message: pb.ClientMessage) -> UserTurn | RejectedMessage:
         traceparent=message.traceparent,
         history=history,
         tools=tools,
+        trial=trial,
     )
+
+
+def _read_trial(trial: pb.Trial) -> Trial:
+    if len(trial.system) > MAX_SYSTEM:
+        raise ValueError(
+            f"trial.system has {len(trial.system)} characters; expected at most {MAX_SYSTEM}"
+        )
+    return Trial(trial.version[:MAX_NAME], trial.provider[:MAX_NAME], trial.system)
 
 
 def _read_history(message: pb.HistoryMessage) -> Message:

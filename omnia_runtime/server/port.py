@@ -83,6 +83,11 @@ class RuntimeServicer(Protocol):
     ) -> pb.ComposePromptResponse:
         """Return the system prompt of a version with values."""
 
+    async def fork_conversation(
+        self, request: pb.ForkConversationRequest, metadata: Metadata
+    ) -> pb.ForkConversationResponse:
+        """Begin a session with the first turns of a session of the caller."""
+
 
 class RuntimeServer(Protocol):
     """Serves a `RuntimeServicer` and grpc.health.v1."""

@@ -18,6 +18,7 @@ from omnia_runtime.server.past import MAX_TURNS, conversation_response
 from omnia_runtime.server.port import MessageWriter, Metadata
 from omnia_runtime.server.stream import TurnStream
 from omnia_runtime.server.trails import TurnRecords
+from omnia_runtime.turns.fork import ForkOutOfRange, TurnUnanswered, fork
 from omnia_runtime.turns.invocation import Invocations
 from omnia_runtime.turns.session_turns import SessionTurns, SessionUnknown
 from omnia_runtime.turns.turn import Caller
@@ -182,6 +183,27 @@ class RuntimeService:
         self, request: pb.DeleteConversationRequest, metadata: Metadata
     ) -> pb.DeleteConversationResponse:
         return await self._own.delete(request, metadata)
+
+    async def fork_conversation(
+        self, request: pb.ForkConversationRequest, metadata: Metadata
+    ) -> pb.ForkConversationResponse:
+        for field in ("session_id", "new_session_id"):
+            if not getattr(request, field):
+                raise OmniaError(Code.INVALID_ARGUMENT, f"{field} is empty")
+        ids = request.session_id, request.new_session_id
+        try:
+            await fork(self._store, *ids, request.after_turn, Caller(metadata))
+        except SessionUnknown as error:
+            state, detail = pb.FORK_STATE_NOT_FOUND, error.message
+        except TurnUnanswered as error:
+            state, detail = pb.FORK_STATE_TURN_RUNNING, error.message
+        except ForkOutOfRange as error:
+            state, detail = pb.FORK_STATE_OUT_OF_RANGE, error.message
+        except StoreUnavailable as error:
+            state, detail = pb.FORK_STATE_UNAVAILABLE, error.message
+        else:
+            state, detail = pb.FORK_STATE_CREATED, ""
+        return pb.ForkConversationResponse(state=state, detail=detail)
 
     @property
     def streams(self) -> int:

@@ -9,6 +9,8 @@ import orjson
 from msgspec import Struct, structs
 
 from omnia_core.conversation.tools import ToolCall, ToolResult
+from omnia_core.conversation.trial import Trial
+from omnia_core.errors import Code, OmniaError
 from omnia_core.files.function import FunctionFile
 from omnia_core.files.pack.compiled import CompiledPrompt
 from omnia_core.jsonvalue import parse_json
@@ -246,6 +248,13 @@ class AgentVersion(Struct, frozen=True):
         )
 
 
+class TrialInvalid(OmniaError):
+    """A session cannot try out what its client asks for."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(Code.INVALID_ARGUMENT, f"trial: {problem}")
+
+
 class AgentVersions(Protocol):
     """The versions of the agent in the current configuration."""
 
@@ -253,6 +262,13 @@ class AgentVersions(Protocol):
         """Return the version for the next turn of a session.
 
         `begun_with` is the version with which the session began, "" for a new session.
+        """
+
+    def for_trial(self, session_id: str, begun_with: str, trial: Trial) -> AgentVersion:
+        """Return the version for the next turn of a session that tries something out.
+
+        Raises:
+            TrialInvalid: the trial is not possible here.
         """
 
 

@@ -138,6 +138,9 @@ class MediaLoader:
         left = self._earlier_bytes
         for message in reversed(messages):
             last = message is messages[-1]
+            # A message that was copied from another session refers to the uploads of that one.
+            origin = message.forked_from or owner.session_id
+            reader = structs.replace(owner, session_id=origin)
             for part in message.parts:
                 if part.media is None or part in loaded:
                     continue
@@ -146,7 +149,7 @@ class MediaLoader:
                     loaded[part] = _TOO_MANY
                     continue
                 try:
-                    found = await self.load(part, owner)
+                    found = await self.load(part, reader)
                 except MediaInvalid:
                     if last:
                         raise

@@ -8,19 +8,21 @@ from weakref import WeakValueDictionary
 
 from msgspec import structs
 
+from omnia_core.conversation.trial import Trial
 from omnia_core.conversation.usage import Usage
 from omnia_core.errors import Code, OmniaError
+from omnia_core.names import TRIAL_VARIANT
 from omnia_core.sessions import Message, Session, SessionStore
 from omnia_core.sessions.audit import EventKind
 from omnia_core.sessions.signals import CANCEL, Signal
 from omnia_core.telemetry.tracing import current_span
 from omnia_runtime.agent.request_builder import RequestBuilder
-from omnia_runtime.observe.audit import record_event
+from omnia_runtime.observe.audit import mark_trial, record_event
 from omnia_runtime.observe.metrics import RuntimeMetrics
 from omnia_runtime.ports.listener import AgentListener, TurnFinished
 from omnia_runtime.ports.model import ProviderError
 from omnia_runtime.prompts.media import check_parts
-from omnia_runtime.turns.agent_version import AgentVersion, AgentVersions
+from omnia_runtime.turns.agent_version import AgentVersion, AgentVersions, TrialInvalid
 from omnia_runtime.turns.budget import AgentBudget
 from omnia_runtime.turns.ended import EndedTurn, TurnListener
 from omnia_runtime.turns.media import MediaInvalid, MediaLoader, MediaOwner, loaded_parts
@@ -133,7 +135,7 @@ class SessionTurns:
         Raises:
             OmniaError: the turn failed; the message says what to do.
         """
-        with self._metrics.measure_turn():
+        with self._metrics.measure_turn(lambda: TRIAL_VARIANT if turn.trial else ""):
             try:
                 with self._tracing.turn(turn, caller.metadata) as span:
                     async with self._locks.turn(turn.session_id):
@@ -159,7 +161,7 @@ class SessionTurns:
         session = await self._store.load(turn.session_id)
         require_owner(session, caller)
         turn.session_name = session.name if session else ""
-        agent = self._agents.for_session(turn.session_id, session.pack_version if session else "")
+        agent = self._agent_of(turn, session)
         turn.pack_version = agent.version
         # The rest of a turn whose runtime died becomes part of the conversation.
         transcript = (
@@ -210,6 +212,19 @@ class SessionTurns:
         if requests.first and requests.first.wants_summary:
             self._summaries.start(turn.session_id, agent.model, requests.first, transcript, first)
         return finished
+
+    def _agent_of(self, turn: UserTurn, session: Session | None) -> AgentVersion:
+        """Return the version of the agent that answers a turn.
+
+        Raises:
+            TrialInvalid: the turn asks for a trial that is not possible.
+        """
+        begun_with = session.pack_version if session else ""
+        turn.trial = _trial(turn, session)
+        if turn.trial is None:
+            return self._agents.for_session(turn.session_id, begun_with)
+        mark_trial()
+        return self._agents.for_trial(turn.session_id, begun_with, turn.trial)
 
     def _evaluate(
         self,
@@ -270,6 +285,19 @@ class SessionTurns:
                 f"the model's answer has media that cannot be loaded: {error.message}"
             ) from error
         return structs.replace(finished, parts=tuple(parts))
+
+
+def _trial(turn: UserTurn, session: Session | None) -> Trial | None:
+    """Return what the session of a turn tries out.
+
+    Raises:
+        TrialInvalid: the message begins a trial in a session that has turns.
+    """
+    if turn.trial is None:
+        return session.trial if session else None
+    if session and session.turns:
+        raise TrialInvalid("only the first message of a session may have one; begin a new session")
+    return turn.trial
 
 
 def _number(session: Session | None, transcript: Sequence[Message]) -> int:

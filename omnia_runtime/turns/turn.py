@@ -7,6 +7,7 @@ from msgspec import Struct, structs
 from omnia_core.conversation.finish_reasons import IMPORTED
 from omnia_core.conversation.parts import Part
 from omnia_core.conversation.tools import ToolCall
+from omnia_core.conversation.trial import Trial
 from omnia_core.names import METADATA_USER_ID
 from omnia_core.sessions import Message
 from omnia_core.sessions.records import placeholder_result
@@ -40,6 +41,7 @@ class UserTurn(Struct):
         traceparent: the span that the turn continues; "" if the message has none.
         history: what was said before, elsewhere; read only when the session is new.
         tools: what the client offers for this turn, and executes itself.
+        trial: what the session tries out: given with its first message, known in later ones.
         session_name: the name of the session so far; "" while it has none.
         pack_version: the version of the PromptPack that answers; "" before it is chosen.
     """
@@ -52,6 +54,7 @@ class UserTurn(Struct):
     traceparent: str = ""
     history: tuple[Message, ...] = ()
     tools: tuple[ToolSpec, ...] = ()
+    trial: Trial | None = None
     session_name: str = ""
     pack_version: str = ""
 
@@ -70,6 +73,7 @@ def user_message(turn: UserTurn, caller: Caller, pack_version: str, variant: str
         pack_version=pack_version,
         variant=variant,
         user_id=caller.user_id,
+        trial=turn.trial,
     )
 
 

@@ -89,8 +89,8 @@ class Tab:
         self.send("Input.insertText", text=text)
 
     def press(self, key: str, modifiers: int = 0) -> None:
-        """Press a key: Enter, Escape or Tab."""
-        code = {"Enter": 13, "Escape": 27, "Tab": 9}[key]
+        """Press a key: Enter, Escape, Tab or ArrowUp."""
+        code = {"Enter": 13, "Escape": 27, "Tab": 9, "ArrowUp": 38}[key]
         text = {"text": "\r"} if key == "Enter" else {}
         shared = {"key": key, "code": key, "windowsVirtualKeyCode": code, "modifiers": modifiers}
         self.send("Input.dispatchKeyEvent", type="keyDown", **shared, **text)

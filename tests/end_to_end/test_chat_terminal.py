@@ -4,9 +4,11 @@ import os
 import re
 import signal
 import tempfile
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import orjson
 import pytest
 
 from tests.end_to_end.conftest import OMNIA_STARTED, ROOT, Example, Start, starting
@@ -265,6 +267,36 @@ def test_the_prompt_is_shown_as_the_model_gets_it(person: Terminal, served: dict
     person.until("You write", "version", "tokens; variables are bold")
     person.say("/prompt 9.9.9")
     person.until('there is no version "9.9.9"')
+
+
+def test_a_message_is_answered_again_and_edited_without_being_said_twice(
+    person: Terminal, served: dict[str, str], tmp_path: Path
+) -> None:
+    editor = tmp_path / "editor"
+    editor.write_text('#!/bin/sh\necho second, better > "$1"\n')
+    editor.chmod(0o700)
+    talk(person, {**served, "EDITOR": str(editor), "VISUAL": ""})
+    old = re.search(r"session (\S+)", person.screen)
+    assert old
+    for number, line in enumerate(("first", "second", "/again", "/edit", "/edit new"), 1):
+        person.say(line)
+        person.until("tokens ·", times=number)
+    sessions = re.findall(r"resumed session (\S+)", person.until("> second, better", times=2))
+    person.say("/info")
+    address = re.search(r"address  ws(\S+)/ws", person.until("here     "))
+    assert address
+
+    def said(session: str) -> list[str]:
+        url = f"http{address[1]}/api/sessions/{session}/turns"
+        with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
+            turns = orjson.loads(answer.read())["turns"]
+        return [turn["messages"][0]["content"] for turn in turns]
+
+    assert [said(each) for each in (old[1], *sessions)] == [
+        ["first", "second"],
+        ["first", "second"],
+        ["first", "second, better", "second, better"],
+    ]
 
 
 def test_the_newest_conversation_is_resumed_with_what_was_said_last(

@@ -74,6 +74,7 @@ class ScriptedRuntime(pb_grpc.RuntimeServiceServicer):
     conversation: "pb.ReadConversationResponse | None" = None
     described: "pb.DescribeAgentResponse | None" = None
     composed: "pb.ComposePromptResponse | None" = None
+    fork: "pb.ForkConversationResponse | None" = None
     healthy: bool = True
     output_json: str = "{}"
     with_usage: bool = True
@@ -89,6 +90,7 @@ class ScriptedRuntime(pb_grpc.RuntimeServiceServicer):
     read: list[tuple[str, int]] = field(default_factory=list)
     read_with: list[dict[str, Any]] = field(default_factory=list)
     composed_with: list[tuple[dict[str, str], str]] = field(default_factory=list)
+    forked: list[pb.ForkConversationRequest] = field(default_factory=list)
     chunks_sent: int = 0
     stream_over: asyncio.Event = field(default_factory=asyncio.Event)
     turn_began: asyncio.Event = field(default_factory=asyncio.Event)
@@ -299,6 +301,14 @@ class ScriptedRuntime(pb_grpc.RuntimeServiceServicer):
         if self.composed is None:
             await context.abort(grpc.StatusCode.UNIMPLEMENTED, "not here")
         return self.composed or pb.ComposePromptResponse()
+
+    async def ForkConversation(
+        self, request: pb.ForkConversationRequest, context: Any
+    ) -> pb.ForkConversationResponse:
+        if self.fork is None:
+            await context.abort(grpc.StatusCode.UNIMPLEMENTED, "not here")
+        self.forked.append(request)
+        return self.fork or pb.ForkConversationResponse()
 
 
 @contextlib.asynccontextmanager

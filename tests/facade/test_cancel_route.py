@@ -17,7 +17,15 @@ from omnia_core.http.head import RequestHead
 from omnia_core.names import Handler
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_facade.auth.principal import Principal
-from omnia_facade.backend.port import Backend, BackendConnection, Cancellation, Reading, Resume
+from omnia_facade.backend.port import (
+    Backend,
+    BackendConnection,
+    Cancellation,
+    Forked,
+    NewId,
+    Reading,
+    Resume,
+)
 from omnia_facade.backend.session_ids import SESSION_ID_PATTERN
 from omnia_facade.cancellation import TurnCancel
 from tests.facade.conftest import Running, connected, running
@@ -179,6 +187,11 @@ class Recording(Backend):
         return Cancellation.ACCEPTED
 
     async def read(self, session_id: str, principal: Principal, last_turns: int) -> Reading:
+        raise NotImplementedError
+
+    async def fork(
+        self, session_id: str, principal: Principal, after_turn: int, new_id: NewId
+    ) -> Forked:
         raise NotImplementedError
 
 

@@ -136,8 +136,13 @@ async def test_an_agent_says_what_it_is_for_to_who_may_talk_to_it() -> None:
         "mode": "agent",
         "title": "Answers questions.",
         "examples": ["Where is it?", "Why, and how much?"],
+        "capabilities": [],
         "doors": ["websocket", "chat", "openai", "agui"],
     }
+    for trial in (False, True):
+        async with running(console=True, trial=trial) as facade:
+            body = (await fetch(f"{facade.http}/api/agent"))[2]
+        assert orjson.loads(body)["capabilities"] == ["fork", *(["trial"] if trial else [])]
     async with running(
         handler_mode=Handler.ECHO, console=True, allow_unauthenticated=False, **described
     ) as facade:

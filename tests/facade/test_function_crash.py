@@ -21,7 +21,7 @@ from omnia_facade.auth.chain import Authenticator
 from omnia_facade.auth.principal import Principal
 from omnia_facade.backend.inside import AgentInside, ComposedPrompt
 from omnia_facade.backend.own_sessions import Change, OwnSessionsPage
-from omnia_facade.backend.port import Cancellation, Probed, Reading
+from omnia_facade.backend.port import Cancellation, Forked, Probed, Reading
 from omnia_facade.context import ProcessContext
 from omnia_facade.functions.errors import FunctionErrorCode, FunctionFailed
 from omnia_facade.functions.function import Function
@@ -79,6 +79,11 @@ class Unreachable:
         raise NotImplementedError
 
     async def compose_prompt(self, variables: Mapping[str, str], version: str) -> ComposedPrompt:
+        raise NotImplementedError
+
+    async def fork_conversation(
+        self, session_id: str, new_id: str, after_turn: int, caller: Principal
+    ) -> Forked:
         raise NotImplementedError
 
     async def invoke(

@@ -98,6 +98,7 @@ async def test_hello_equals_health_and_the_standard_health_serves(
         "list_conversations",
         "name_conversation",
         "delete_conversation",
+        "fork",
     }
     assert (health.healthy, health.status, health.contract_version) == (True, "ready", "1.6.0")
 

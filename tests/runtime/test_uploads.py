@@ -133,6 +133,22 @@ async def test_an_upload_that_is_gone_is_named_in_later_turns_and_ends_none(
         await media.load_all([*history, Message("user", "again", (gone,))], ANN)
 
 
+async def test_a_copied_message_has_the_uploads_of_its_session(
+    media: MediaLoader, uploaded: Uploaded
+) -> None:
+    part = uploaded.add()
+    copied = Message("user", "", parts=(part,), forked_from=SESSION)
+    said_here = Message("user", "", parts=(uploaded.add(),))
+    messages = [copied, said_here, Message("user", "and?")]
+    found = await media.load_all(messages, MediaOwner("fork", "ann"))
+    assert found[part] == Part(
+        "image", media=Media("image/png", base64.b64encode(PICTURE).decode())
+    )
+    assert isinstance(found[said_here.parts[0]], OmittedMedia)
+    strangers = await media.load_all(messages, MediaOwner("fork", "bob"))
+    assert isinstance(strangers[part], OmittedMedia)
+
+
 async def test_uploads_of_earlier_messages_are_sent_again_as_far_as_there_is_room(
     tmp_path: Path, uploaded: Uploaded
 ) -> None:

@@ -2,9 +2,9 @@
 
 import { render } from "preact";
 import { isFunction, isHub, ownAgent } from "./place";
-import { Agent } from "./views/agent";
 import { FunctionPage } from "./views/function";
 import { HubPage } from "./views/hub";
+import { Tried } from "./views/tried";
 
-const own = isFunction ? <FunctionPage agent={ownAgent} /> : <Agent agent={ownAgent} />;
+const own = isFunction ? <FunctionPage agent={ownAgent} /> : <Tried agent={ownAgent} />;
 render(isHub ? <HubPage /> : own, document.body);

@@ -1,5 +1,6 @@
 // The conversation: its session, its running turn, the messages that wait, and what was said before.
 
+import { forkBefore, Forks, type Variants } from "./forks";
 import { mediaParts } from "./media";
 import { Changes } from "./parts/changes";
 import type { Recorded } from "./trail";
@@ -21,6 +22,12 @@ export class Note {
     readonly key: string,
     readonly text: string,
   ) {}
+}
+
+// What a session tries out from its first message on.
+export interface Trial {
+  version: string;
+  provider: string;
 }
 
 interface Past {
@@ -45,17 +52,22 @@ export class Conversation extends Changes {
   #resuming: string;
   // Whether the session has anything to resume.
   #said: boolean;
+  // Whether it was begun before this page was loaded.
+  #continued = false;
   // How many turns of the session are not shown.
   #earlier = 0;
   #upload: PromiseWithResolvers<UploadTicket | null> | null = null;
   #notes = 0;
+  readonly #forks = new Forks();
+  #forking = false;
 
-  // `base` is what the paths of the agent begin with; `session` is the one to resume, empty for a new one.
-  // `metadata` is sent with each message.
+  // `base` is what the paths of the agent begin with; `session` is the one to resume, empty for a new one, which
+  // tries out `trial`. `metadata` is sent with each message.
   constructor(
     readonly base: string,
     session: string,
     private readonly metadata: () => Record<string, string>,
+    private readonly trial?: Trial,
   ) {
     super();
     this.#resuming = session;
@@ -86,24 +98,25 @@ export class Conversation extends Changes {
 
   // What was said first, as far as it is shown.
   get said(): string {
-    return this.#turns[0]?.text ?? "";
+    return this.turns[0]?.text ?? "";
   }
 
   // How many turns the session has.
   get count(): number {
-    return this.#earlier + this.#turns.length;
+    return this.#earlier + this.turns.length;
   }
 
   // A turn by its number in the session, counted from 1.
   turnOf(number: number): Turn | undefined {
-    return this.#turns[number - this.#earlier - 1];
+    return this.turns[number - this.#earlier - 1];
   }
 
   numberOf(turn: Turn): number {
-    return this.#earlier + this.#turns.indexOf(turn) + 1;
+    return this.#earlier + this.turns.indexOf(turn) + 1;
   }
 
-  get #turns(): Turn[] {
+  // Those that are shown.
+  get turns(): Turn[] {
     return this.items.filter((each) => each instanceof Turn);
   }
 
@@ -115,10 +128,36 @@ export class Conversation extends Changes {
     this.changed();
   }
 
-  // A message that failed is sent again.
-  again(turn: Turn): void {
+  // A message is said again, as it was or in other words, in a session that goes on before it.
+  async fork(turn: Turn, text = turn.text): Promise<void> {
+    if (this.running || this.#queue.length || this.#forking) return;
+    const { session } = this;
+    const number = this.numberOf(turn);
+    this.#forking = true;
     turn.dismissFault();
-    this.say(turn.text, turn.files);
+    try {
+      const forked = await forkBefore(this.base, session, this.turns, turn);
+      // Another conversation may have been chosen meanwhile.
+      if (this.session !== session || this.running) return;
+      if (forked) {
+        this.#forks.add(session, forked, number);
+        this.session = forked;
+        this.#said = true;
+      }
+      this.items = this.items.slice(0, this.items.indexOf(turn));
+      this.say(text, turn.files);
+    } catch (refused) {
+      const { code, message } = refused as Refused;
+      // Where nothing can be forked, the message follows what was said.
+      if (code?.endsWith("_unsupported")) this.say(text, turn.files);
+      else this.note(`Nothing was sent: ${message}`);
+    } finally {
+      this.#forking = false;
+    }
+  }
+
+  variantsOf(turn: Turn): Variants | undefined {
+    return this.#forks.of(this.session, this.numberOf(turn));
   }
 
   stop(): void {
@@ -139,6 +178,7 @@ export class Conversation extends Changes {
     this.session = "";
     this.#said = id !== "";
     this.#resuming = id;
+    this.#continued = false;
     this.#connection.open();
     this.items = [];
     this.#earlier = 0;
@@ -201,6 +241,7 @@ export class Conversation extends Changes {
       this.name = body.session_name ?? "";
       const isFirst = !this.session;
       this.#adopt(id, "");
+      this.#continued ||= isFirst;
       if (isFirst) void this.#showPast(id);
       return;
     }
@@ -265,6 +306,9 @@ export class Conversation extends Changes {
     const frame: Record<string, unknown> = { type: "message", session_id: this.session };
     const metadata = this.metadata();
     if (Object.keys(metadata).length > 0) frame["metadata"] = metadata;
+    // What was refused began no session.
+    const isFirst = this.turns.every((each) => each === turn || each.fault?.code === "INVALID_MESSAGE");
+    if (this.trial && isFirst && !this.#continued) frame["trial"] = this.trial;
     if (turn.files.length === 0) {
       frame["content"] = turn.text;
     } else {

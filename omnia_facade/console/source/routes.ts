@@ -4,6 +4,7 @@
 //   #/c/SESSION                   a conversation
 //   #/c/SESSION/t/2/s/1           its second turn in the inspector, and the first step of that
 //   #/about                       the agent in the inspector; after a conversation or a turn, beside that
+//   #/compare?a=2.0.0&b=2.1.0,fast  two versions, the second with a provider, answer the same questions
 //   #/a/NAMESPACE/NAME/c/SESSION  the same where several agents are served
 //   #/history?q=&agent=&status=&from=  there, the conversations of all of them
 
@@ -11,7 +12,7 @@ import { isHub, ownAgent, type AgentName } from "./place";
 import { Changes } from "./parts/changes";
 
 export interface Route {
-  view: "agents" | "try" | "history";
+  view: "agents" | "try" | "compare" | "history";
   agent: AgentName;
   // Empty: a new conversation.
   session: string;
@@ -20,7 +21,7 @@ export interface Route {
   step: number;
   // Whether the inspector shows the agent.
   about: boolean;
-  // What the history is asked for.
+  // What the history is asked for; of a comparison, what each lane tries out, and its session.
   query: string;
 }
 
@@ -48,6 +49,7 @@ export function parsed(hash: string): Route {
     agent = { namespace: words[1]!, name: words[2] };
     words.splice(0, 3);
   }
+  if (words[0] === "compare") return { ...NOWHERE, view: "compare", agent, query };
   // A session may have this name, too.
   const about = words.at(-1) === "about" && words.at(-2) !== "c";
   return { ...NOWHERE, agent, session: after("c"), turn: number(after("t")), step: number(after("s")), about };
@@ -57,6 +59,7 @@ export function addressOf({ view, agent, session, turn, step, about, query }: Ro
   if (view === "agents") return "#/";
   if (view === "history") return query ? `#/history?${query}` : "#/history";
   const words = isHub ? ["a", agent.namespace, agent.name] : [];
+  if (view === "compare") return `#/${[...words, "compare"].map(encodeURIComponent).join("/")}${query && `?${query}`}`;
   if (session) words.push("c", session);
   if (turn) words.push("t", String(turn));
   if (turn && step) words.push("s", String(step));

@@ -4,7 +4,7 @@ import { MediaStreams, shown, type Shown } from "./media";
 import { Changes } from "./parts/changes";
 import { seconds, usageFacts } from "./parts/figures";
 import { traced, type Recorded } from "./trail";
-import type { Done, Fault, MediaChunk, MediaContent, ToolCallBody, ToolResultBody } from "./wire/frames";
+import type { Done, Fault, MediaChunk, MediaContent, ToolCallBody, ToolResultBody, Usage } from "./wire/frames";
 
 // Why an answer ended otherwise than as usual.
 const REASONS: Record<string, string> = {
@@ -117,6 +117,7 @@ export class Turn extends Changes {
   // The side of a rollout that answered; empty for the stable one.
   variant = "";
   fault: Fault | null = null;
+  usage: Usage | null = null;
   // Whether anything of the answer has arrived.
   begun = false;
   // The names of files that were sent before the page was loaded.
@@ -209,6 +210,7 @@ export class Turn extends Changes {
       part.text = frame.content;
     }
     this.version = frame.pack_version ?? "";
+    this.usage = frame.usage ?? null;
     this.#end([...usageFacts(frame.usage), ...this.#times(), REASONS[frame.finish_reason ?? ""] ?? ""]);
     void this.#fetch((frame.parts ?? []).flatMap((each) => each.media ?? []));
   }

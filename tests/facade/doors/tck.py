@@ -41,6 +41,8 @@ from omnia_facade.backend.events import (
 from omnia_facade.backend.port import (
     BackendConnection,
     Cancellation,
+    Forked,
+    NewId,
     Probed,
     Reading,
     Resume,
@@ -139,6 +141,11 @@ class ScriptedBackend:
         return Cancellation.NOT_RUNNING
 
     async def read(self, session_id: str, principal: Principal, last_turns: int) -> Reading:
+        raise NotImplementedError
+
+    async def fork(
+        self, session_id: str, principal: Principal, after_turn: int, new_id: NewId
+    ) -> Forked:
         raise NotImplementedError
 
     def begin(self, session_id: str, principal: Principal) -> BackendConnection:

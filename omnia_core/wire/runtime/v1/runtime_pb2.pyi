@@ -26,6 +26,15 @@ class CancelState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     CANCEL_STATE_NOT_FOUND: _ClassVar[CancelState]
     CANCEL_STATE_NOT_RUNNING: _ClassVar[CancelState]
     CANCEL_STATE_UNAVAILABLE: _ClassVar[CancelState]
+
+class ForkState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    FORK_STATE_UNSPECIFIED: _ClassVar[ForkState]
+    FORK_STATE_CREATED: _ClassVar[ForkState]
+    FORK_STATE_NOT_FOUND: _ClassVar[ForkState]
+    FORK_STATE_TURN_RUNNING: _ClassVar[ForkState]
+    FORK_STATE_OUT_OF_RANGE: _ClassVar[ForkState]
+    FORK_STATE_UNAVAILABLE: _ClassVar[ForkState]
 TOOL_EXECUTION_SERVER: ToolExecution
 TOOL_EXECUTION_CLIENT: ToolExecution
 RESUME_STATE_UNSPECIFIED: ResumeState
@@ -37,9 +46,15 @@ CANCEL_STATE_ACCEPTED: CancelState
 CANCEL_STATE_NOT_FOUND: CancelState
 CANCEL_STATE_NOT_RUNNING: CancelState
 CANCEL_STATE_UNAVAILABLE: CancelState
+FORK_STATE_UNSPECIFIED: ForkState
+FORK_STATE_CREATED: ForkState
+FORK_STATE_NOT_FOUND: ForkState
+FORK_STATE_TURN_RUNNING: ForkState
+FORK_STATE_OUT_OF_RANGE: ForkState
+FORK_STATE_UNAVAILABLE: ForkState
 
 class ClientMessage(_message.Message):
-    __slots__ = ("session_id", "content", "metadata", "parts", "client_tool_result", "consent_grants", "duplex_start", "audio_input", "cancel", "traceparent", "history", "tools")
+    __slots__ = ("session_id", "content", "metadata", "parts", "client_tool_result", "consent_grants", "duplex_start", "audio_input", "cancel", "traceparent", "history", "tools", "trial")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -59,6 +74,7 @@ class ClientMessage(_message.Message):
     TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
     HISTORY_FIELD_NUMBER: _ClassVar[int]
     TOOLS_FIELD_NUMBER: _ClassVar[int]
+    TRIAL_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     content: str
     metadata: _containers.ScalarMap[str, str]
@@ -71,7 +87,18 @@ class ClientMessage(_message.Message):
     traceparent: str
     history: _containers.RepeatedCompositeFieldContainer[HistoryMessage]
     tools: _containers.RepeatedCompositeFieldContainer[RequestTool]
-    def __init__(self, session_id: _Optional[str] = ..., content: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., parts: _Optional[_Iterable[_Union[ContentPart, _Mapping]]] = ..., client_tool_result: _Optional[_Union[ClientToolResult, _Mapping]] = ..., consent_grants: _Optional[_Iterable[str]] = ..., duplex_start: _Optional[_Union[DuplexStart, _Mapping]] = ..., audio_input: _Optional[_Union[AudioInputChunk, _Mapping]] = ..., cancel: _Optional[bool] = ..., traceparent: _Optional[str] = ..., history: _Optional[_Iterable[_Union[HistoryMessage, _Mapping]]] = ..., tools: _Optional[_Iterable[_Union[RequestTool, _Mapping]]] = ...) -> None: ...
+    trial: Trial
+    def __init__(self, session_id: _Optional[str] = ..., content: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., parts: _Optional[_Iterable[_Union[ContentPart, _Mapping]]] = ..., client_tool_result: _Optional[_Union[ClientToolResult, _Mapping]] = ..., consent_grants: _Optional[_Iterable[str]] = ..., duplex_start: _Optional[_Union[DuplexStart, _Mapping]] = ..., audio_input: _Optional[_Union[AudioInputChunk, _Mapping]] = ..., cancel: _Optional[bool] = ..., traceparent: _Optional[str] = ..., history: _Optional[_Iterable[_Union[HistoryMessage, _Mapping]]] = ..., tools: _Optional[_Iterable[_Union[RequestTool, _Mapping]]] = ..., trial: _Optional[_Union[Trial, _Mapping]] = ...) -> None: ...
+
+class Trial(_message.Message):
+    __slots__ = ("version", "provider", "system")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    SYSTEM_FIELD_NUMBER: _ClassVar[int]
+    version: str
+    provider: str
+    system: str
+    def __init__(self, version: _Optional[str] = ..., provider: _Optional[str] = ..., system: _Optional[str] = ...) -> None: ...
 
 class HistoryMessage(_message.Message):
     __slots__ = ("role", "content")
@@ -638,6 +665,24 @@ class DeleteConversationResponse(_message.Message):
     state: ResumeState
     detail: str
     def __init__(self, state: _Optional[_Union[ResumeState, str]] = ..., detail: _Optional[str] = ...) -> None: ...
+
+class ForkConversationRequest(_message.Message):
+    __slots__ = ("session_id", "new_session_id", "after_turn")
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    NEW_SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    AFTER_TURN_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    new_session_id: str
+    after_turn: int
+    def __init__(self, session_id: _Optional[str] = ..., new_session_id: _Optional[str] = ..., after_turn: _Optional[int] = ...) -> None: ...
+
+class ForkConversationResponse(_message.Message):
+    __slots__ = ("state", "detail")
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    state: ForkState
+    detail: str
+    def __init__(self, state: _Optional[_Union[ForkState, str]] = ..., detail: _Optional[str] = ...) -> None: ...
 
 class DuplexStart(_message.Message):
     __slots__ = ("codec", "sample_rate", "channels", "system_instruction")

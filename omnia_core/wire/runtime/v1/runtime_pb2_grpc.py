@@ -89,6 +89,11 @@ class RuntimeServiceStub:
                 request_serializer=omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.ComposePromptRequest.SerializeToString,
                 response_deserializer=omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.ComposePromptResponse.FromString,
                 _registered_method=True)
+        self.ForkConversation = channel.unary_unary(
+                '/omnia.runtime.v1.RuntimeService/ForkConversation',
+                request_serializer=omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.ForkConversationRequest.SerializeToString,
+                response_deserializer=omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.ForkConversationResponse.FromString,
+                _registered_method=True)
 
 
 class RuntimeServiceServicer:
@@ -180,6 +185,14 @@ class RuntimeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ForkConversation(self, request, context):
+        """Begins a session with the first turns of another one, which stays as it is. INVALID_ARGUMENT
+        when an id is empty. A runtime that does not know it answers UNIMPLEMENTED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RuntimeServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -237,6 +250,11 @@ def add_RuntimeServiceServicer_to_server(servicer, server):
                     servicer.ComposePrompt,
                     request_deserializer=omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.ComposePromptRequest.FromString,
                     response_serializer=omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.ComposePromptResponse.SerializeToString,
+            ),
+            'ForkConversation': grpc.unary_unary_rpc_method_handler(
+                    servicer.ForkConversation,
+                    request_deserializer=omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.ForkConversationRequest.FromString,
+                    response_serializer=omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.ForkConversationResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -536,6 +554,33 @@ class RuntimeService:
             '/omnia.runtime.v1.RuntimeService/ComposePrompt',
             omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.ComposePromptRequest.SerializeToString,
             omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.ComposePromptResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ForkConversation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/omnia.runtime.v1.RuntimeService/ForkConversation',
+            omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.ForkConversationRequest.SerializeToString,
+            omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.ForkConversationResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,7 +5,7 @@ import { Conversation } from "../conversation";
 import { KnownConversations } from "../known";
 import { useChanges } from "../parts/changes";
 import { baseOf, isHub, isSame, type AgentName } from "../place";
-import { routes } from "../routes";
+import { addressOf, NOWHERE, routes } from "../routes";
 import { hub } from "../wire/hub";
 import { asJson } from "../wire/http";
 import { AgentList } from "./agents";
@@ -114,6 +114,11 @@ export function Agent({ agent }: { agent: AgentName }) {
       </Header>
       <Rail known={known} begin={begin} renamed={(id, named) => conversation.rename(id, named)}>
         {isHub && <AgentList />}
+        {described.capabilities?.includes("trial") && (
+          <a id="compare" href={addressOf({ ...NOWHERE, agent, view: "compare" })}>
+            Compare
+          </a>
+        )}
       </Rail>
       <main>
         <Log conversation={conversation} agent={name} described={described} />
@@ -163,12 +168,13 @@ function bound(conversation: Conversation, agent: AgentName): () => void {
   const ends = [
     conversation.listen(() => {
       const { kept } = conversation;
+      if (routes.now.view !== "try") return;
       // Back leads to no session that has ended.
       if (kept !== routes.now.session) routes.go({ session: kept, turn: 0, step: 0 }, { replace: !kept });
     }),
     routes.listen(() => {
       const { now } = routes;
-      if (isSame(now.agent, agent) && now.session !== conversation.kept) conversation.begin(now.session);
+      if (now.view === "try" && isSame(now.agent, agent) && now.session !== conversation.kept) conversation.begin(now.session);
     }),
   ];
   return () => ends.forEach((end) => end());

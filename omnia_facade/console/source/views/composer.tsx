@@ -7,8 +7,11 @@ import { Close } from "../parts/icons";
 import type { Variables } from "../variables";
 import { VariablesForm } from "./variables";
 
+// Of one conversation, or of several that hear the same.
+export type Spoken = Pick<Conversation, "base" | "running" | "stopping" | "say" | "stop">;
+
 interface Props {
-  conversation: Conversation;
+  conversation: Spoken;
   agent: string;
   variables: Variables;
 }
@@ -89,6 +92,11 @@ export function Composer({ conversation, agent, variables }: Props) {
             else sessionStorage.removeItem(draft);
           }}
           onKeyDown={(event) => {
+            if (event.key === "ArrowUp" && !event.currentTarget.value) {
+              event.preventDefault();
+              [...document.querySelectorAll<HTMLElement>(".edit")].at(-1)?.click();
+              return;
+            }
             if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
             event.preventDefault();
             form.current!.requestSubmit();

@@ -4,11 +4,11 @@ import { useEffect } from "preact/hooks";
 import { useChanges } from "../parts/changes";
 import { routes } from "../routes";
 import { hub } from "../wire/hub";
-import { Agent } from "./agent";
 import { Agents } from "./agents";
 import { Find } from "./find";
 import { FunctionPage } from "./function";
 import { HistoryPage } from "./history";
+import { Tried } from "./tried";
 
 // By the key that goes to them with Alt.
 const VIEWS: Record<string, "agents" | "history" | undefined> = { Digit1: "agents", Digit4: "history" };
@@ -40,5 +40,5 @@ function View() {
   const known = hub.agent(agent);
   if (view === "agents" || !known) return <Agents missing={view === "agents" ? "" : agent.name} />;
   const key = `${agent.namespace}/${agent.name}`;
-  return known.mode === "function" ? <FunctionPage key={key} agent={agent} /> : <Agent key={key} agent={agent} />;
+  return known.mode === "function" ? <FunctionPage key={key} agent={agent} /> : <Tried key={key} agent={agent} />;
 }

@@ -1,10 +1,13 @@
 // What was said in a conversation, and before that the start page.
 
+import { Fragment } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { Note, type Conversation } from "../conversation";
 import { routes } from "../routes";
+import type { Turn } from "../turn";
 import { Start, type Description } from "./start";
-import { TurnView } from "./turn";
+import { Question } from "./question";
+import { AnswerView } from "./turn";
 
 // Within so many pixels of its end the log follows what is written.
 const NEAR = 80;
@@ -24,6 +27,9 @@ export function Log({
   const stick = (): void => {
     if (follows.current && log.current) log.current.scrollTop = log.current.scrollHeight;
   };
+  // Files of an earlier visit cannot be sent again.
+  const mayFork = (turn: Turn): boolean =>
+    !!described.capabilities?.includes("fork") && !conversation.running && turn.fileNames.length === turn.files.length;
   useLayoutEffect(() => {
     // A new message of the user is always shown.
     if (conversation.items.length > count.current) follows.current = true;
@@ -52,14 +58,21 @@ export function Log({
               {item.text}
             </p>
           ) : (
-            <TurnView
-              key={item.key}
-              turn={item}
-              agent={agent}
-              again={() => conversation.again(item)}
-              drawn={stick}
-              inspect={(step) => routes.go({ turn: conversation.numberOf(item), step, about: false })}
-            />
+            <Fragment key={item.key}>
+              <Question
+                turn={item}
+                variants={conversation.variantsOf(item)}
+                edit={mayFork(item) ? (text) => void conversation.fork(item, text) : undefined}
+              />
+              <AnswerView
+                turn={item}
+                agent={agent}
+                again={conversation.running ? undefined : () => void conversation.fork(item)}
+                fork={mayFork(item) ? () => void conversation.fork(item) : undefined}
+                drawn={stick}
+                inspect={(step) => routes.go({ turn: conversation.numberOf(item), step, about: false })}
+              />
+            </Fragment>
           ),
         )}
       </div>

@@ -4,7 +4,7 @@ import { moveByArrows, tabIndexOf } from "../parts/arrows";
 import { seconds } from "../parts/figures";
 import type { Step, Turn } from "../turn";
 
-export function Strip({ turn, inspect }: { turn: Turn; inspect: (step: number) => void }) {
+export function Strip({ turn, inspect }: { turn: Turn; inspect: ((step: number) => void) | undefined }) {
   const { steps } = turn;
   // A turn of one step needs no bar; of a turn of the past nothing may be known.
   if (steps.length < 2) return null;
@@ -16,7 +16,7 @@ export function Strip({ turn, inspect }: { turn: Turn; inspect: (step: number) =
       <ul class="steps" onKeyDown={moveByArrows}>
         {steps.map((step, index) => (
           <li key={index}>
-            <button type="button" tabIndex={tabIndexOf(index)} onClick={() => inspect(index + 1)}>
+            <button type="button" disabled={!inspect} tabIndex={tabIndexOf(index)} onClick={() => inspect?.(index + 1)}>
               <i class={colour(step)} aria-hidden="true" />
               {step.name} <small>{shown(step, turn.duration)}</small>
             </button>

@@ -1,11 +1,10 @@
-// A turn: the message, the answer with its tool calls, and below it where the time went.
+// The answer of a turn with its tool calls, and below it where the time went.
 
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Answer } from "../markdown/answer";
 import { useChanges } from "../parts/changes";
 import { copyButton } from "../parts/copy";
 import { onNextFrame } from "../parts/frame";
-import { size } from "../parts/figures";
 import { explained } from "../parts/words";
 import type { Text, Turn } from "../turn";
 import type { Fault } from "../wire/frames";
@@ -16,62 +15,47 @@ import { Tool } from "./tool";
 interface Props {
   turn: Turn;
   agent: string;
-  again: () => void;
   // Called when the answer has grown.
   drawn: () => void;
   // Shows the turn in the inspector, with the step of a number counted from 1; 0 for none.
-  inspect: (step: number) => void;
+  inspect?: ((step: number) => void) | undefined;
+  // Sends a message that failed again.
+  again?: (() => void) | undefined;
+  // Has the message answered again.
+  fork?: (() => void) | undefined;
 }
 
-export function TurnView({ turn, agent, again, drawn, inspect }: Props) {
+// The answer, once there is anything of it.
+export function AnswerView({ turn, agent, again, fork, drawn, inspect }: Props) {
   useChanges(turn);
   useLayoutEffect(drawn);
-  const names = turn.files.length ? turn.files.map((each) => `${each.name} (${size(each.size)})`) : turn.fileNames;
   const { state, parts, media, fault } = turn;
   const isAnswered = state !== "queued" && (state === "running" || parts.length > 0 || fault || turn.facts.length > 0);
+  if (!isAnswered) return null;
   return (
-    <>
-      <article class="message user" aria-label="You">
-        <div class="said">{turn.text}</div>
-        {names.length > 0 && (
-          <ul class="names">
-            {names.map((each) => (
-              <li key={each}>{each}</li>
-            ))}
-          </ul>
+    // Screen readers announce the complete answer, not each word.
+    <article class="message agent" aria-label={agent} aria-busy={state === "running"}>
+      <p class="who">
+        <b aria-hidden="true">{agent}</b>
+        {turn.version && (
+          <span class="chip">
+            prompt <b>{turn.version}</b>
+          </span>
         )}
-        {state === "queued" && <p class="facts">waiting for the answer before</p>}
-      </article>
-      {isAnswered && (
-        // Screen readers announce the complete answer, not each word.
-        <article class="message agent" aria-label={agent} aria-busy={state === "running"}>
-          <p class="who">
-            <b aria-hidden="true">{agent}</b>
-            {turn.version && (
-              <span class="chip">
-                prompt <b>{turn.version}</b>
-              </span>
-            )}
-          </p>
-          {parts.map((part, index) =>
-            part.kind === "text" ? (
-              <Markdown key={index} part={part} drawn={drawn} />
-            ) : (
-              <Tool key={index} call={part} />
-            ),
-          )}
-          {turn.waitingSince !== null && <Waiting since={turn.waitingSince} />}
-          <Media files={media} />
-          {fault && <Failed fault={fault} again={again} />}
-          {state === "settled" && (
-            <>
-              <Strip turn={turn} inspect={inspect} />
-              <Facts turn={turn} inspect={inspect} />
-            </>
-          )}
-        </article>
+      </p>
+      {parts.map((part, index) =>
+        part.kind === "text" ? <Markdown key={index} part={part} drawn={drawn} /> : <Tool key={index} call={part} />,
       )}
-    </>
+      {turn.waitingSince !== null && <Waiting since={turn.waitingSince} />}
+      <Media files={media} />
+      {fault && <Failed fault={fault} again={again} />}
+      {state === "settled" && (
+        <>
+          <Strip turn={turn} inspect={inspect} />
+          <Facts turn={turn} inspect={inspect} fork={fault ? undefined : fork} />
+        </>
+      )}
+    </article>
   );
 }
 
@@ -120,7 +104,7 @@ function Waiting({ since }: { since: number }) {
   );
 }
 
-function Failed({ fault: { code, message }, again }: { fault: Fault; again: () => void }) {
+function Failed({ fault: { code, message }, again }: { fault: Fault; again: (() => void) | undefined }) {
   const { title, hint } = explained(code);
   return (
     <div class="error" role="alert">
@@ -132,14 +116,16 @@ function Failed({ fault: { code, message }, again }: { fault: Fault; again: () =
       <p>
         <code>{code}</code> {message}
       </p>
-      <button type="button" onClick={again}>
-        Send again
-      </button>
+      {again && (
+        <button type="button" onClick={again}>
+          Send again
+        </button>
+      )}
     </div>
   );
 }
 
-function Facts({ turn, inspect }: { turn: Turn; inspect: (step: number) => void }) {
+function Facts({ turn, inspect, fork }: Pick<Props, "turn" | "inspect" | "fork">) {
   const place = useRef<HTMLParagraphElement>(null);
   const hasSaid = turn.said !== "";
   useLayoutEffect(() => {
@@ -152,9 +138,16 @@ function Facts({ turn, inspect }: { turn: Turn; inspect: (step: number) => void 
       {turn.facts.map((each) => (
         <span key={each}>{each}</span>
       ))}
-      <button type="button" class="bare small inspect" onClick={() => inspect(0)}>
-        Details
-      </button>
+      {inspect && (
+        <button type="button" class="bare small inspect" onClick={() => inspect(0)}>
+          Details
+        </button>
+      )}
+      {fork && (
+        <button type="button" class="bare small again" onClick={fork}>
+          Answer again
+        </button>
+      )}
     </p>
   );
 }

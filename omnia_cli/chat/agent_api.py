@@ -1,0 +1,41 @@
+"""Requests to an agent about the sessions of its conversations."""
+
+import http.client
+from typing import Protocol
+from urllib.parse import quote, urlsplit
+
+import orjson
+
+from omnia_core.jsonvalue import JsonObject
+
+_TIMEOUT_SECONDS = 10.0
+
+
+class Connected(Protocol):
+    """What of a conversation leads to its agent."""
+
+    session_id: str
+    url: str
+    token: str | None
+
+
+def ask_about_session(
+    conversation: Connected, method: str, what: str, body: JsonObject | None = None
+) -> tuple[int, JsonObject] | None:
+    """Return status and body of the answer at `/api/sessions/{id}/what`; None without one."""
+    parts = urlsplit(conversation.url)
+    make = http.client.HTTPSConnection if parts.scheme == "wss" else http.client.HTTPConnection
+    connection = make(parts.hostname or "", parts.port, timeout=_TIMEOUT_SECONDS)
+    base = parts.path.removesuffix("/ws")
+    path = f"{base}/api/sessions/{quote(conversation.session_id, safe='')}/{what}"
+    headers = {"Authorization": f"Bearer {conversation.token}"} if conversation.token else {}
+    try:
+        data = None if body is None else orjson.dumps(body)
+        connection.request(method, path, data, headers)
+        response = connection.getresponse()
+        answer = orjson.loads(response.read())
+    except (OSError, ValueError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+    return (response.status, answer) if isinstance(answer, dict) else None

@@ -1,0 +1,23 @@
+"""What a session tries out from its first message on."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+MAX_NAME = 256
+# In characters: it is stored with each message of the session.
+MAX_SYSTEM = 32 * 1024
+
+
+class Trial(Struct, frozen=True, omit_defaults=True):
+    """What a session has in place of what it would get; "" for what stays.
+
+    Attributes:
+        version: of the PromptPack.
+        provider: its name in the agent.
+        system: the template of the system prompt.
+    """
+
+    version: Annotated[str, Meta(max_length=MAX_NAME)] = ""
+    provider: Annotated[str, Meta(max_length=MAX_NAME)] = ""
+    system: Annotated[str, Meta(max_length=MAX_SYSTEM)] = ""

@@ -1,0 +1,190 @@
+// Two lanes: each question goes to both, and what differs is said.
+
+import { useEffect, useRef, useState } from "preact/hooks";
+import { inWords, labelOf, Lanes, LANES, takenBy, textOf, trialOf, type LaneName } from "../lanes";
+import { useChanges } from "../parts/changes";
+import { baseOf, type AgentName } from "../place";
+import { addressOf, NOWHERE, routes } from "../routes";
+import type { Turn } from "../turn";
+import { Variables } from "../variables";
+import { asJson } from "../wire/http";
+import { Composer } from "./composer";
+import { Header } from "./header";
+import type { Description } from "./start";
+import { AnswerView } from "./turn";
+
+const MAX_FILE = 1 << 20;
+const NOTHING = (): void => {};
+
+// The lanes of the address; each lane's session is beside it.
+function lanesOf(agent: AgentName, variables: Variables): Lanes {
+  const given = new URLSearchParams(routes.now.query);
+  const of = <T,>(value: (name: LaneName) => T): Record<LaneName, T> => ({ a: value("a"), b: value("b") });
+  return new Lanes(
+    baseOf(agent),
+    of((name) => trialOf(given.get(name) ?? "")),
+    of((name) => given.get(`${name}c`) ?? ""),
+    () => variables.metadata,
+  );
+}
+
+function addressed({ trials, conversations }: Lanes): string {
+  const given = new URLSearchParams(LANES.map((name) => [name, textOf(trials[name])]));
+  for (const name of LANES) if (conversations[name].kept) given.set(`${name}c`, conversations[name].kept);
+  return given.toString();
+}
+
+export function Compare({ agent }: { agent: AgentName }) {
+  const [variables] = useState(() => new Variables(agent));
+  const [lanes, setLanes] = useState(() => lanesOf(agent, variables));
+  const [shown, setShown] = useState<LaneName>("a");
+  useChanges(lanes);
+  useEffect(() => {
+    // The page works without it.
+    asJson<Description>(`${baseOf(agent)}api/agent`).then((found) => variables.declare(found.variables ?? []), () => {});
+  }, []);
+  useEffect(() => {
+    document.title = `Compare · ${agent.name} · Omnia`;
+    const ends = [
+      lanes.listen(() => routes.now.view === "compare" && routes.go({ query: addressed(lanes) }, { replace: true })),
+      // Other lanes, by Back or by hand.
+      routes.listen(() => {
+        if (routes.now.view === "compare" && routes.now.query !== addressed(lanes)) setLanes(lanesOf(agent, variables));
+      }),
+    ];
+    const stop = (event: KeyboardEvent): void => {
+      if (event.key === "Escape") lanes.stop();
+    };
+    addEventListener("keydown", stop);
+    lanes.connect();
+    return () => {
+      removeEventListener("keydown", stop);
+      ends.forEach((end) => end());
+      lanes.leave();
+    };
+  }, [lanes]);
+  const { a, b } = lanes.conversations;
+  const [one, other] = LANES.map((name) => lanes.conversations[name].turns);
+  const count = Math.max(one!.length, other!.length);
+  // Only what both have answered is compared as a whole.
+  const both = [...Array(count).keys()].filter((at) => [one![at], other![at]].every((each) => each && !each.fault && each.state === "settled"));
+  const words = inWords(takenBy(both.map((at) => other![at])), takenBy(both.map((at) => one![at])));
+  return (
+    <div class="page agent comparing">
+      <Header
+        name={`Compare ${agent.name}`}
+        state={[a, b].find((each) => each.state.kind !== "open")?.state ?? a.state}
+        changed={() => lanes.connect()}
+        skip={{ to: "message", label: "Skip to the message field" }}
+        actions={
+          <>
+            <a class="button" href={addressOf({ ...NOWHERE, agent })}>
+              Conversation
+            </a>
+            <Questions ask={(text) => lanes.ask(text)} />
+          </>
+        }
+      />
+      <main data-shown={shown}>
+        <div class="switch" role="group" aria-label="Lane">
+          {LANES.map((name) => (
+            <button key={name} type="button" aria-pressed={shown === name} onClick={() => setShown(name)}>
+              {name.toUpperCase()}: {labelOf(lanes.trials[name])}
+            </button>
+          ))}
+        </div>
+        <div id="log" role="log" aria-label="Comparison" tabIndex={0}>
+          <div class="lanes">
+            {LANES.map((name) => (
+              <Lane key={`${name} ${textOf(lanes.trials[name])}`} name={name} lanes={lanes} />
+            ))}
+          </div>
+          {[...Array(count).keys()].map((at) => (
+            <Row key={at} turns={[one![at], other![at]]} lanes={lanes} />
+          ))}
+        </div>
+        <p class="difference" role="status">
+          {words && `B: ${words}, over ${both.length === 1 ? "1 answer" : `${both.length} answers`}.`}
+          {lanes.waiting.length > 0 && ` ${lanes.waiting.length} questions wait.`}
+        </p>
+      </main>
+      <Composer conversation={lanes} agent="both" variables={variables} />
+    </div>
+  );
+}
+
+// What a lane tries out. Another choice begins another conversation.
+function Lane({ name, lanes }: { name: LaneName; lanes: Lanes }) {
+  const form = useRef<HTMLFormElement>(null);
+  const trial = lanes.trials[name];
+  const field = (what: keyof typeof trial, label: string) => (
+    <label>
+      {label} <input name={what} defaultValue={trial[what]} placeholder="as it is" autocomplete="off" spellcheck={false} />
+    </label>
+  );
+  return (
+    <form
+      ref={form}
+      class={`lane in-${name}`}
+      aria-label={`Lane ${name.toUpperCase()}`}
+      onSubmit={(event) => {
+        event.preventDefault();
+        const given = new FormData(form.current!);
+        const chosen = trialOf(["version", "provider"].map((each) => String(given.get(each) ?? "").trim()).join(","));
+        routes.go({ query: new URLSearchParams(LANES.map((each) => [each, textOf(each === name ? chosen : lanes.trials[each])])).toString() });
+      }}
+    >
+      <h2>{name.toUpperCase()}</h2>
+      {field("version", "Version")}
+      {field("provider", "Provider")}
+      <button type="submit" class="small">
+        Use
+      </button>
+    </form>
+  );
+}
+
+function Row({ turns, lanes }: { turns: [Turn | undefined, Turn | undefined]; lanes: Lanes }) {
+  const [one, other] = turns;
+  return (
+    <>
+      <article class="message user" aria-label="You">
+        <div class="said">{(one ?? other)!.text}</div>
+      </article>
+      <div class="lanes">
+        {LANES.map((name, index) => {
+          const turn = turns[index];
+          return (
+            <div key={name} class={`lane in-${name}`}>
+              {turn && <AnswerView turn={turn} agent={`${name.toUpperCase()}: ${labelOf(lanes.trials[name])}`} drawn={NOTHING} />}
+              {name === "b" && <p class="facts">{inWords(takenBy([other]), takenBy([one]))}</p>}
+            </div>
+          );
+        })}
+      </div>
+    </>
+  );
+}
+
+function Questions({ ask }: { ask: (text: string) => void }) {
+  const chosen = useRef<HTMLInputElement>(null);
+  return (
+    <>
+      <button id="questions" type="button" class="bare" onClick={() => chosen.current!.click()}>
+        Questions from a file
+      </button>
+      <input
+        id="question-file"
+        ref={chosen}
+        type="file"
+        accept="text/plain,.txt,.csv"
+        hidden
+        onChange={async () => {
+          const [file] = chosen.current!.files ?? [];
+          if (file) ask(await file.slice(0, MAX_FILE).text());
+          chosen.current!.value = "";
+        }}
+      />
+    </>
+  );
+}

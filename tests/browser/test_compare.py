@@ -1,0 +1,124 @@
+"""Two lanes of the page: one question, two versions or providers, and what differs."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.browser.accessibility import needs_axe, violations
+from tests.browser.served import PageRuntime, served
+from tests.browser.tab import Tab
+from tests.browser.tried import writer
+
+LANE = ".lanes > .in-{} .message.agent"
+ANSWERED = "document.querySelectorAll('.message.agent[aria-busy=false]').length === {}"
+QUESTIONS = "[...document.querySelectorAll('.said')].map((each) => each.innerText)"
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with writer(tmp_path_factory.mktemp("compare")) as address:
+        yield address
+
+
+def opened(tab: Tab, page: str, lanes: str = "a=&b=%2Cwordy") -> None:
+    tab.open("about:blank")
+    tab.open(f"{page}#/compare?{lanes}")
+    tab.until_text("#state", "Connected")
+
+
+def lane(tab: Tab, name: str) -> str:
+    return tab.text(LANE.format(name))
+
+
+def test_each_question_goes_to_both_and_what_differs_is_said(tab: Tab, page: str) -> None:
+    tab.open(page)
+    tab.until_text("#rail", "Compare")
+    tab.click("#compare")
+    tab.until_text("#name", "Compare writer")
+    tab.fill(".lane.in-b input[name=provider]", "wordy")
+    tab.click(".lane.in-b button")
+    tab.until("location.hash.includes('wordy')")
+    tab.until_text("#state", "Connected")
+    tab.say("hello")
+    tab.until(ANSWERED.format(2))
+    assert "Brief: hello" in lane(tab, "a")
+    assert "Wordy, at length, with many more words: hello" in lane(tab, "b")
+    assert "% more tokens" in tab.text(".lanes > .in-b > .facts")
+    tab.until_text(".difference", "% more tokens")
+    assert tab.value(QUESTIONS) == ["hello"]
+    # The address has both sessions: a reload shows the same.
+    tab.send("Page.reload")
+    tab.until(ANSWERED.format(2))
+    assert "Wordy" in lane(tab, "b")
+
+
+def test_a_lane_that_fails_leaves_the_other(tab: Tab, page: str) -> None:
+    opened(tab, page, "a=9.9.9&b=")
+    tab.say("hello")
+    tab.until_text(".in-b .message.agent", "Brief: hello")
+    tab.until_text(".in-a .error", 'no version "9.9.9" of the PromptPack')
+    tab.say("again")
+    tab.until("document.querySelectorAll('.in-b .message.agent[aria-busy=false]').length === 2")
+
+
+def test_stop_stops_both(tab: Tab, page: str) -> None:
+    opened(tab, page)
+    tab.say("wait")
+    tab.until("document.querySelectorAll('.waiting').length === 2")
+    tab.press("Escape")
+    tab.until(ANSWERED.format(2))
+    assert [("stopped" in lane(tab, name)) for name in "ab"] == [True, True]
+    tab.until("document.querySelector('#cancel').hidden")
+
+
+def test_questions_of_a_file_are_asked_one_after_the_other(
+    tab: Tab, page: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "questions.txt"
+    file.write_text("first\n\n  second  \nwait\nnever asked\n")
+    opened(tab, page)
+    tab.choose_files("#question-file", file)
+    tab.until(f"{QUESTIONS}.join() === 'first,second,wait'")
+    tab.until("document.querySelectorAll('.waiting').length === 2")
+    assert "1 questions wait" in tab.text(".difference")
+    tab.press("Escape")
+    tab.until(ANSWERED.format(6))
+    assert tab.value(QUESTIONS) == ["first", "second", "wait"]
+
+
+def test_one_lane_and_a_switch_where_there_is_no_room_for_two(tab: Tab, page: str) -> None:
+    opened(tab, page)
+    tab.say("hello")
+    tab.until(ANSWERED.format(2))
+    visible = (
+        "[...document.querySelectorAll('.lanes .message.agent')].map((e) => e.checkVisibility())"
+    )
+    assert tab.value(visible) == [True, True]
+    tab.narrow(375)
+    assert tab.value(visible) == [True, False]
+    tab.click(".switch button:last-child")
+    assert tab.value(visible) == [False, True]
+    width = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+    assert tab.value(width)
+
+
+def test_nothing_is_compared_where_no_trial_is_allowed(tab: Tab) -> None:
+    with served(PageRuntime()) as agent:
+        tab.open(agent.page)
+        tab.until_text("#state", "Connected")
+        tab.say("hello")
+        tab.until("document.querySelector('.message.user .edit')")
+        assert tab.value("document.querySelector('#compare')") is None
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 320])
+def test_axe_finds_nothing_in_a_comparison(tab: Tab, page: str, scheme: str, width: int) -> None:
+    needs_axe()
+    tab.prefer(scheme)
+    opened(tab, page)
+    tab.narrow(width)
+    tab.say("hello")
+    tab.until(ANSWERED.format(2))
+    assert violations(tab) == []

@@ -155,7 +155,7 @@ crds: setup ## write crds/*.yaml, the reference tables, the chart's README and t
 protos: setup ## write the gRPC stubs of omnia_core/wire from protos/
 	@$(BIN)/python -m grpc_tools.protoc -Iomnia_core/wire=protos/omnia --python_out=. --pyi_out=. --grpc_python_out=. $(PROTOS)
 
-console: $(NODE_CONSOLE) ## write omnia_facade/console/page.html from its source, as the tests expect it
+console: $(NODE_CONSOLE) ## write the pages in omnia_facade/console from their source, as the tests expect them
 	@npm run --silent --prefix $(CONSOLE) check
 	@npm run --silent --prefix $(CONSOLE) build
 

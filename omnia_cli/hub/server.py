@@ -47,8 +47,8 @@ def hub_page() -> StaticContent:
     found = importlib.util.find_spec("omnia_facade")
     assert found  # noqa: S101 - of the same distribution
     assert found.origin  # noqa: S101 - likewise
-    file = Path(found.origin).with_name("console") / "page.html"
-    return page_content(file.read_text(encoding="utf-8"), {"mode": "hub", "name": "Omnia"})
+    file = Path(found.origin).with_name("console") / "hub.html"
+    return page_content(file.read_text(encoding="utf-8"), "Omnia")
 
 
 class Hub:

@@ -3,7 +3,6 @@
 import gzip
 import hashlib
 from base64 import b64encode
-from collections.abc import Mapping
 
 from omnia_core.http.content import StaticContent
 
@@ -11,15 +10,12 @@ _STYLE = ("<style>", "</style>")
 _SCRIPT = ('<script type="module">', "</script>")
 
 
-def page_content(document: str, values: Mapping[str, str]) -> StaticContent:
-    """Return the page with `{{name}}` replaced by each value, in their order.
+def page_content(document: str, name: str) -> StaticContent:
+    """Return the page with its `{{name}}`, which is HTML.
 
-    Style and script must not depend on the values: their hashes are those of the document.
+    Style and script must not depend on it: their hashes are those of the document.
     """
-    text = document
-    for name, value in values.items():
-        text = text.replace(f"{{{{{name}}}}}", value)
-    body = text.encode()
+    body = document.replace("{{name}}", name).encode()
     return StaticContent(
         body,
         {

@@ -1,7 +1,7 @@
 """The console at `/`: one document that contains its style and script, with strict headers.
 
-The document is `page.html`, which `make console` makes from `source/`. It reveals only the name of
-the agent, so it needs no credential; its requests to the agent do.
+The documents are `agent.html` and `function.html`, which `make console` makes from `source/`. They
+reveal only the name of the agent, so they need no credential; their requests to the agent do.
 """
 
 import html
@@ -16,14 +16,13 @@ from omnia_core.names import Mode
 PATH = "/"
 METHODS = ("GET", "HEAD")
 
-_FILE = Path(__file__).parent / "page.html"
+_FOLDER = Path(__file__).parent
 
 
 def console_page(mode: Mode, agent_name: str) -> StaticContent:
     """Build the page."""
-    # The mode first: what a name looks like must not be mistaken for a place in the document.
-    values = {"mode": mode, "name": html.escape(agent_name)}
-    return page_content(_FILE.read_text(encoding="utf-8"), values)
+    document = (_FOLDER / f"{mode}.html").read_text(encoding="utf-8")
+    return page_content(document, html.escape(agent_name))
 
 
 def console_front_page(mode: Mode, agent_name: str) -> Callable[[RequestHead], bytes | None]:

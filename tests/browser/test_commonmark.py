@@ -90,11 +90,11 @@ def examples() -> list[tuple[str, str]]:
 
 @pytest.fixture
 def drawing(tab: Tab, console_source: Path) -> Tab:
-    (console_source / "app.tsx").write_text(ENTRY, encoding="utf-8")
+    (console_source / "agent.tsx").write_text(ENTRY, encoding="utf-8")
     command = ["npm", "run", "--silent", "build"]
     done = subprocess.run(command, cwd=console_source, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    page = (console_source.parent / "page.html").read_text(encoding="utf-8")
+    page = (console_source.parent / "agent.html").read_text(encoding="utf-8")
     script = page.partition('<script type="module">')[2].partition("</script>")[0]
     tab.value(f"{script}; true")
     return tab

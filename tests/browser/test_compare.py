@@ -104,7 +104,7 @@ def test_one_lane_and_a_switch_where_there_is_no_room_for_two(tab: Tab, page: st
 
 
 def test_nothing_is_compared_where_no_trial_is_allowed(tab: Tab) -> None:
-    with served(PageRuntime()) as agent:
+    with served(PageRuntime(can=("fork",))) as agent:
         tab.open(agent.page)
         tab.until_text("#state", "Connected")
         tab.say("hello")

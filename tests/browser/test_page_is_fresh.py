@@ -1,4 +1,4 @@
-"""The page is the one that its source makes."""
+"""The pages are those that their source makes."""
 
 import subprocess
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from tests.browser.conftest import CONSOLE
 
 
-def test_the_page_is_made_from_its_source_and_its_types_are_right(console_source: Path) -> None:
+def test_the_pages_are_made_from_their_source_and_its_types_are_right(console_source: Path) -> None:
     for script in ("check", "build"):
         done = subprocess.run(
             ["npm", "run", "--silent", script],
@@ -16,5 +16,6 @@ def test_the_page_is_made_from_its_source_and_its_types_are_right(console_source
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
-    made = (console_source.parent / "page.html").read_bytes()
-    assert made == (CONSOLE / "page.html").read_bytes(), "run make console"
+    for name in ("agent.html", "function.html", "hub.html"):
+        made = (console_source.parent / name).read_bytes()
+        assert made == (CONSOLE / name).read_bytes(), "run make console"

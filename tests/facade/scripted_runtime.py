@@ -76,6 +76,7 @@ class ScriptedRuntime(pb_grpc.RuntimeServiceServicer):
     composed: "pb.ComposePromptResponse | None" = None
     fork: "pb.ForkConversationResponse | None" = None
     healthy: bool = True
+    can: tuple[str, ...] = ()
     output_json: str = "{}"
     with_usage: bool = True
     hold: asyncio.Event | None = None
@@ -251,7 +252,8 @@ class ScriptedRuntime(pb_grpc.RuntimeServiceServicer):
         )
 
     async def Health(self, request: pb.HealthRequest, context: Any) -> pb.HealthResponse:
-        return pb.HealthResponse(healthy=self.healthy, status="ok" if self.healthy else "no pack")
+        status = "ok" if self.healthy else "no pack"
+        return pb.HealthResponse(healthy=self.healthy, status=status, capabilities=self.can)
 
     async def HasConversation(
         self, request: pb.HasConversationRequest, context: Any

@@ -82,7 +82,7 @@ async def test_users_list_name_and_delete_their_own_conversations_only(
             pb.HasConversationRequest(session_id=first), metadata=(("x-omnia-user-id", "ann"),)
         )
         assert (await stub.Health(pb.HealthRequest())).contract_version == CONTRACT_VERSION
-    assert agent["capabilities"][:4] == ["turns", "list", "names", "delete"]
+    assert agent["capabilities"] == ["turns", "list", "names", "delete", "fork"]
     assert listed == [[(second, "", 1, "completed")], [(first, "My desk", 1, "completed")]]
     assert [each["id"] for each in of_bob["sessions"]] == [theirs]  # type: ignore[attr-defined]
     assert broken == 400

@@ -1,6 +1,6 @@
 // Where the page is: at the address of one agent, or at one address for several agents.
 
-const { mode = "", name = "" } = document.body.dataset;
+const { name = "" } = document.body.dataset;
 
 export interface AgentName {
   namespace: string;
@@ -10,9 +10,6 @@ export interface AgentName {
 export const isSame = (one: AgentName, other: AgentName): boolean =>
   one.namespace === other.namespace && one.name === other.name;
 
-// Whether several agents are served here.
-export const isHub = mode === "hub";
-export const isFunction = mode === "function";
 // The agent of this address; its namespace is not known here, and not needed.
 export const ownAgent: AgentName = { namespace: "", name };
 
@@ -21,4 +18,4 @@ export const isLoopback = LOOPBACK.test(location.hostname);
 
 // What the paths of an agent's requests begin with, relative to the page.
 export const baseOf = (agent: AgentName): string =>
-  isHub ? `agents/${encodeURIComponent(agent.namespace)}/${encodeURIComponent(agent.name)}/` : "";
+  HUB ? `agents/${encodeURIComponent(agent.namespace)}/${encodeURIComponent(agent.name)}/` : "";

@@ -8,7 +8,7 @@
 //   #/a/NAMESPACE/NAME/c/SESSION  the same where several agents are served
 //   #/history?q=&agent=&status=&from=  there, the conversations of all of them
 
-import { isHub, ownAgent, type AgentName } from "./place";
+import { ownAgent, type AgentName } from "./place";
 import { Changes } from "./parts/changes";
 
 export interface Route {
@@ -43,7 +43,7 @@ export function parsed(hash: string): Route {
     return at < 0 ? "" : (words[at + 1] ?? "");
   };
   let agent = ownAgent;
-  if (isHub) {
+  if (HUB) {
     if (words[0] === "history") return { ...NOWHERE, view: "history", query };
     if (words[0] !== "a" || !words[2]) return { ...NOWHERE, view: "agents" };
     agent = { namespace: words[1]!, name: words[2] };
@@ -58,7 +58,7 @@ export function parsed(hash: string): Route {
 export function addressOf({ view, agent, session, turn, step, about, query }: Route): string {
   if (view === "agents") return "#/";
   if (view === "history") return query ? `#/history?${query}` : "#/history";
-  const words = isHub ? ["a", agent.namespace, agent.name] : [];
+  const words = HUB ? ["a", agent.namespace, agent.name] : [];
   if (view === "compare") return `#/${[...words, "compare"].map(encodeURIComponent).join("/")}${query && `?${query}`}`;
   if (session) words.push("c", session);
   if (turn) words.push("t", String(turn));

@@ -4,7 +4,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Conversation } from "../conversation";
 import { KnownConversations } from "../known";
 import { useChanges } from "../parts/changes";
-import { baseOf, isHub, isSame, type AgentName } from "../place";
+import { baseOf, isSame, type AgentName } from "../place";
 import { addressOf, NOWHERE, routes } from "../routes";
 import { hub } from "../wire/hub";
 import { asJson } from "../wire/http";
@@ -113,7 +113,7 @@ export function Agent({ agent }: { agent: AgentName }) {
         <Sessions conversation={conversation} />
       </Header>
       <Rail known={known} begin={begin} renamed={(id, named) => conversation.rename(id, named)}>
-        {isHub && <AgentList />}
+        {HUB && <AgentList />}
         {described.capabilities?.includes("trial") && (
           <a id="compare" href={addressOf({ ...NOWHERE, agent, view: "compare" })}>
             Compare
@@ -151,7 +151,7 @@ export function Agent({ agent }: { agent: AgentName }) {
 
 // Where several agents are served, it is known when this one changes.
 function useHub(conversation: Conversation, agent: AgentName): void {
-  const { version, state } = hub.agent(agent) ?? {};
+  const { version, state } = (HUB && hub.agent(agent)) || {};
   const before = useRef({ version, state });
   useEffect(() => {
     const last = before.current;

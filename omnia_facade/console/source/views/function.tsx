@@ -6,7 +6,7 @@ import { resolved, type Schema } from "../form/schema";
 import { FieldView } from "../form/views";
 import { nearest, violations, type Violation } from "../form/violations";
 import { pretty, seconds, usageFacts } from "../parts/figures";
-import { baseOf, isHub, type AgentName } from "../place";
+import { baseOf, type AgentName } from "../place";
 import type { Usage } from "../wire/frames";
 import { asJson, Refused } from "../wire/http";
 import type { State } from "../wire/socket";
@@ -127,15 +127,15 @@ export function FunctionPage({ agent }: { agent: AgentName }) {
   }, []);
   const shown: State = calling && state.kind === "open" ? { kind: "open", text: "Calling" } : state;
   return (
-    <div class={isHub ? "page agent function" : "page function"}>
+    <div class={HUB ? "page agent function" : "page function"}>
       <Header
         name={agent.name}
         state={shown}
         changed={load}
         skip={{ to: "input", label: "Skip to the input" }}
-        actions={isHub && <RailButton label="Agents" />}
+        actions={HUB && <RailButton label="Agents" />}
       />
-      {isHub && (
+      {HUB && (
         <RailFrame label="Agents">
           <AgentList />
         </RailFrame>

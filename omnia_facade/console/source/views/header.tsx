@@ -2,7 +2,6 @@
 
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
-import { isHub } from "../place";
 import { credential } from "../wire/credential";
 import type { State } from "../wire/socket";
 import { FindButton } from "./find";
@@ -49,7 +48,7 @@ export function Header({ name, state, changed, actions, children, skip }: Props)
         {skip.label}
       </a>
       <header>
-        {isHub ? (
+        {HUB ? (
           <a class="home" href="#/" aria-label="All agents" aria-keyshortcuts="Alt+1">
             <Logo />
           </a>
@@ -63,7 +62,7 @@ export function Header({ name, state, changed, actions, children, skip }: Props)
           </p>
         </div>
         <div class="actions">
-          {isHub && <FindButton />}
+          {HUB && <FindButton />}
           {actions}
           <button
             id="settings-toggle"

@@ -24,7 +24,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from omnia_cli.local.agent import AgentPorts, LocalAgent, Machine, localise
@@ -49,8 +49,8 @@ def agent(root: Path) -> LocalAgent:
     plan = next(iter(wanted.plans.values()))
     inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     machine = Machine(root, wanted.objects, Addresses(), inherited)
-    ports = Ports()
-    chosen = AgentPorts(ports.any(), ports.any(), ports.any(), ports.any())
+    with closing(Ports()) as ports:
+        chosen = AgentPorts.choose(ports.any(), ports)
     return localise(plan, chosen, machine)
 
 

@@ -172,27 +172,28 @@ def history_of_file(sessions: Path, environ: Mapping[str, str]) -> Iterator[str]
     # A local import: it takes the operator's models, which other commands do not need.
     from omnia_cli.local.history import history_process  # noqa: PLC0415 - as above
 
-    port = Ports().any()
-    spec = history_process("*", f"sqlite://{sessions}", port, inherited(environ))
-    with (
-        Reaper() as reaper,
-        tempfile.TemporaryFile() as errors,
-        subprocess.Popen(  # noqa: S603 - our own program
-            spec.command, env=dict(spec.environment), stderr=errors, start_new_session=True
-        ) as process,
-    ):
-        reaper.watch(process.pid)
-        try:
-            deadline = time.monotonic() + _START_SECONDS
-            while not _answers(port):
-                if process.poll() is not None or time.monotonic() > deadline:
-                    errors.seek(0)
-                    said = errors.read().decode(errors="replace").strip()
-                    raise HistoryFailed(f"the history of {sessions} did not start: {said}")
-                time.sleep(_START_PAUSE)
-            yield f"http://{LOOPBACK}:{port}"
-        finally:
-            process.terminate()
+    with contextlib.closing(Ports()) as ports:
+        port = ports.any()
+        spec = history_process("*", f"sqlite://{sessions}", port, inherited(environ))
+        with (
+            Reaper() as reaper,
+            tempfile.TemporaryFile() as errors,
+            subprocess.Popen(  # noqa: S603 - our own program
+                spec.command, env=dict(spec.environment), stderr=errors, start_new_session=True
+            ) as process,
+        ):
+            reaper.watch(process.pid)
+            try:
+                deadline = time.monotonic() + _START_SECONDS
+                while not _answers(port):
+                    if process.poll() is not None or time.monotonic() > deadline:
+                        errors.seek(0)
+                        said = errors.read().decode(errors="replace").strip()
+                        raise HistoryFailed(f"the history of {sessions} did not start: {said}")
+                    time.sleep(_START_PAUSE)
+                yield f"http://{LOOPBACK}:{port}"
+            finally:
+                process.terminate()
 
 
 def _answers(port: int) -> bool:

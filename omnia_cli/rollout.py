@@ -9,11 +9,18 @@ import typer
 from omnia_cli.cluster import KubectlFailed
 from omnia_core.units import Duration
 
-app = typer.Typer(no_args_is_help=True, help="The rollout of an agent in a cluster.")
+app = typer.Typer(no_args_is_help=True, help="The rollout of an agent, here or in a cluster.")
 
 Name = Annotated[str, typer.Argument(metavar="AGENT", help="The name of an AgentRuntime.")]
 Namespace = Annotated[
-    str, typer.Option("--namespace", "-n", help="Its namespace; kubectl reaches it.")
+    str | None,
+    typer.Option(
+        "--namespace",
+        "-n",
+        help="Its namespace in a cluster, which kubectl reaches. Without it, the agent that runs"
+        " here, and else that of the namespace default.",
+        show_default=False,
+    ),
 ]
 
 
@@ -21,58 +28,62 @@ Namespace = Annotated[
 def status(
     context: typer.Context,
     agent: Name,
-    namespace: Namespace = "default",
+    namespace: Namespace = None,
     *,
     watch: Annotated[bool, typer.Option(help="Print each change, until the rollout ends.")] = False,
     timeout: Annotated[str, typer.Option(help="How long to watch, such as 30m.")] = "1h",
 ) -> None:
     """Show the rollout: exit code 0 idle or promoted, 1 rolled back, 3 running or paused."""
-    from omnia_cli.rollout_state import show
+    from omnia_cli.rollout_state import place_of, show
 
     seconds = _seconds(timeout)
     with _failing_plainly():
-        context.exit(show(agent, namespace, watch=watch, seconds=seconds))
+        context.exit(show(place_of(agent, namespace, context.obj), watch=watch, seconds=seconds))
 
 
 @app.command()
 def promote(
+    context: typer.Context,
     agent: Name,
-    namespace: Namespace = "default",
+    namespace: Namespace = None,
     *,
     full: Annotated[bool, typer.Option(help="Skip the steps that are left.")] = False,
 ) -> None:
     """Continue a rollout that is paused; with --full, promote the candidate at once."""
-    _ask(agent, namespace, "promote-full" if full else "promote")
+    _ask(context, agent, namespace, "promote-full" if full else "promote")
 
 
 @app.command()
 def abort(
+    context: typer.Context,
     agent: Name,
-    namespace: Namespace = "default",
+    namespace: Namespace = None,
     reason: Annotated[str, typer.Option(help="Why, for the status and the Event.")] = "",
 ) -> None:
     """Roll the candidate back: stable answers everybody again."""
-    _ask(agent, namespace, "abort", reason)
+    _ask(context, agent, namespace, "abort", reason)
 
 
 @app.command()
-def retry(agent: Name, namespace: Namespace = "default") -> None:
+def retry(context: typer.Context, agent: Name, namespace: Namespace = None) -> None:
     """Try again: the step that failed, or a candidate that was rolled back."""
-    _ask(agent, namespace, "retry")
+    _ask(context, agent, namespace, "retry")
 
 
 @app.command()
-def pause(agent: Name, namespace: Namespace = "default") -> None:
+def pause(context: typer.Context, agent: Name, namespace: Namespace = None) -> None:
     """Stop where the rollout is, until promote, retry or abort."""
-    _ask(agent, namespace, "pause")
+    _ask(context, agent, namespace, "pause")
 
 
-def _ask(agent: str, namespace: str, verb: str, reason: str = "") -> None:
-    from omnia_cli.rollout_state import ask
+def _ask(
+    context: typer.Context, agent: str, namespace: str | None, verb: str, reason: str = ""
+) -> None:
+    from omnia_cli.rollout_state import ask, place_of
     from omnia_operator.rollout.machine import Verb
 
     with _failing_plainly():
-        ask(agent, namespace, Verb(verb), reason)
+        ask(place_of(agent, namespace, context.obj), Verb(verb), reason)
 
 
 def _seconds(text: str) -> float:
@@ -84,8 +95,11 @@ def _seconds(text: str) -> float:
 
 @contextlib.contextmanager
 def _failing_plainly() -> Iterator[None]:
+    from omnia_cli.local.control import ControlFailed
+    from omnia_cli.rollout_state import RolloutRefused
+
     try:
         yield
-    except KubectlFailed as error:
+    except (ControlFailed, KubectlFailed, RolloutRefused) as error:
         typer.echo(f"omnia: {error}", err=True)
         raise typer.Exit(2) from error

@@ -1,12 +1,16 @@
-"""The rollout of an agent in a cluster: its status as text, and requests for it."""
+"""The rollout of an agent, here or in a cluster: its status as text, and requests for it."""
 
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import Any, Protocol
 
 from omnia_cli.cluster import annotate_object, read_object
+from omnia_cli.local.control import ControlRequest, asked_of
+from omnia_cli.local.report import Serving
+from omnia_cli.running import running
 from omnia_operator import labels
 from omnia_operator.api.agentruntime import AgentRuntimeStatus
 from omnia_operator.api.rollout import RolloutResult, RolloutStatus
@@ -25,16 +29,88 @@ class RolloutExit(IntEnum):
     OPEN = 3
 
 
-def show(agent: str, namespace: str, *, watch: bool, seconds: float) -> RolloutExit:
-    """Print the status; with `watch` each change of it, until the rollout or the time ends.
+class RolloutPlace(Protocol):
+    """Where the rollout of an agent is.
 
     Raises:
         KubectlFailed: the cluster cannot be asked.
+        ControlFailed: the `omnia up` of the agent does not answer.
     """
+
+    def status(self) -> RolloutStatus:
+        """Return the status of the rollout; an empty one without a rollout."""
+
+    def ask(self, request: RolloutRequest) -> str:
+        """Ask for something; return what to tell the person."""
+
+
+class RolloutRefused(Exception):
+    """The request does not fit the rollout; the message is for people."""
+
+
+@dataclass(frozen=True)
+class ClusterRollout:
+    """The rollout of an agent in a namespace of a cluster."""
+
+    agent: str
+    namespace: str
+
+    def status(self) -> RolloutStatus:
+        """Return the status that the operator wrote."""
+        return rollout_of(read_object(KIND, self.agent, self.namespace))
+
+    def ask(self, request: RolloutRequest) -> str:
+        """Ask the operator, as an annotation of the agent."""
+        text = annotation(request)
+        annotate_object(KIND, self.agent, self.namespace, labels.ROLLOUT_REQUEST, text)
+        shows = f"omnia rollout status {self.agent} -n {self.namespace}"
+        return f"asked; {shows} shows what becomes of it"
+
+
+@dataclass(frozen=True)
+class UpRollout:
+    """The rollout of an agent of an `omnia up` on this machine."""
+
+    agent: Serving
+
+    def status(self) -> RolloutStatus:
+        """Return the status, which the `omnia up` has in its memory."""
+        return asked_of(self.agent.control, self._request()).rollout
+
+    def ask(self, request: RolloutRequest) -> str:
+        """Ask the `omnia up`, and wait until it has dealt with it.
+
+        Raises:
+            RolloutRefused: the request does not fit.
+        """
+        asked = self._request(verb=request.verb, id=request.id, reason=request.reason)
+        answer = asked_of(self.agent.control, asked)
+        if answer.refused:
+            raise RolloutRefused(answer.refused)
+        return "\n".join(lines(answer.rollout))
+
+    def _request(self, **more: Any) -> ControlRequest:
+        return ControlRequest(self.agent.namespace, self.agent.name, **more)
+
+
+def place_of(agent: str, namespace: str | None, environ: Mapping[str, str]) -> RolloutPlace:
+    """Return where the rollout of an agent is: with a namespace, in a cluster.
+
+    Without one it is that of the agent that runs here, and else of the namespace `default`.
+    """
+    if namespace is None:
+        for found in running(environ):
+            if found.name == agent and found.control:
+                return UpRollout(found)
+    return ClusterRollout(agent, namespace or "default")
+
+
+def show(place: RolloutPlace, *, watch: bool, seconds: float) -> RolloutExit:
+    """Print the status; with `watch` each change of it, until the rollout or the time ends."""
     end = time.monotonic() + seconds
     shown = ""
     while True:
-        found = rollout_of(read_object(KIND, agent, namespace))
+        found = place.status()
         if (text := "\n".join(lines(found))) != shown:
             print(text)
             shown = text
@@ -44,15 +120,13 @@ def show(agent: str, namespace: str, *, watch: bool, seconds: float) -> RolloutE
         time.sleep(POLL_SECONDS)
 
 
-def ask(agent: str, namespace: str, verb: Verb, reason: str = "") -> None:
-    """Ask the operator for something, as an annotation of the agent.
+def ask(place: RolloutPlace, verb: Verb, reason: str = "") -> None:
+    """Ask for something, and print what becomes of it.
 
     Raises:
-        KubectlFailed: the agent cannot be annotated.
+        RolloutRefused: the request does not fit the rollout.
     """
-    request = RolloutRequest(verb, str(uuid.uuid4()), " ".join(reason.split()))
-    annotate_object(KIND, agent, namespace, labels.ROLLOUT_REQUEST, annotation(request))
-    print(f"asked; omnia rollout status {agent} -n {namespace} shows what becomes of it")
+    print(place.ask(RolloutRequest(verb, str(uuid.uuid4()), " ".join(reason.split()))))
 
 
 def rollout_of(document: dict[str, Any]) -> RolloutStatus:

@@ -57,8 +57,9 @@ def _message(record: JsonObject) -> str:
 
 def _provider_call(record: JsonObject) -> str:
     outcome = record["fault"] or record["status"]
+    purpose = f"attempt {record['attempt']}" if record["attempt"] else "for a name or a summary"
     return (
-        f"  model {record['provider']}/{record['model']} attempt {record['attempt']}: {outcome},"
+        f"  model {record['provider']}/{record['model']} {purpose}: {outcome},"
         f" {record['duration_ms']:.0f} ms, {record['input_tokens']} in,"
         f" {record['output_tokens']} out, {record['cost_usd']:.6f} USD"
     )
@@ -78,7 +79,8 @@ def _eval_result(record: JsonObject) -> str:
     why = record["error"] or record["explanation"]
     reason = f": {why}" if why else ""
     cost = f", {record['cost_usd']:.6f} USD" if record["cost_usd"] else ""
-    outcome = f"{record['outcome']}{score} ({record['source']}{cost})"
+    needed = f", needs {record['threshold']}" if record["threshold"] else ""
+    outcome = f"{record['outcome']}{score} ({record['source']}{needed}{cost})"
     return f"  eval {record['evaluation']} of turn {record['turn']}: {outcome}{reason}"
 
 

@@ -14,8 +14,9 @@ from omnia_cli.findings import Finding, errors
 from omnia_cli.hub.events import EventLog
 from omnia_cli.hub.server import PORT, Hub
 from omnia_cli.local.console import FailureReporter, LocalDirectory
+from omnia_cli.local.control import controlled
 from omnia_cli.local.conversations import Conversations
-from omnia_cli.local.ports import LOOPBACK
+from omnia_cli.local.ports import LOOPBACK, PortOccupied
 from omnia_cli.local.report import Reporter, Reporters, Serving
 from omnia_cli.local.runner import Runner
 from omnia_cli.log_file import LOG, LogFile, LoggedReporter
@@ -65,6 +66,8 @@ async def up(
         Reaper(Path(root)) as reaper,
         LogFile(announcement.with_suffix(LOG)) as log,
     ):
+        # Here because the path of a socket is short, and the state folder's may be long.
+        control = Path(root) / "control"
         began = datetime.now(UTC)
         events = EventLog(began.strftime("%Y%m%dT%H%M%S%f"))
         failures = FailureReporter(events.add)
@@ -82,6 +85,7 @@ async def up(
             port,
             functools.partial(occupant, environ),
             str(log.path),
+            str(control),
             lambda agent, problem, documents: str(finding_of(agent, problem, documents)),
         )
         manifests = [Project.of([path], environ).manifests for path in paths]
@@ -89,7 +93,10 @@ async def up(
         directory = LocalDirectory(runner, failures, folder, began.isoformat(timespec="seconds"))
         hub = Hub(directory, events, lambda text: reporter.failed(CONSOLE, text))
         try:
-            async with _console(hub, runner, console_port):
+            async with (
+                controlled(control, runner.rollouts.status, runner.rollouts.ask),
+                _console(hub, runner, console_port),
+            ):
                 return await _serve(runner, reporter, paths, documents, stop)
         except ConsolePortOccupied as error:
             reporter.failed(CONSOLE, str(error))
@@ -112,8 +119,10 @@ async def _console(hub: Hub, runner: Runner, port: int | None) -> AsyncIterator[
     wanted = port or PORT
     async with contextlib.AsyncExitStack() as stack:
         try:
-            taken = await stack.enter_async_context(hub.serving(wanted, exactly=port is not None))
-        except OSError as error:
+            ports = runner.ports
+            taken = ports.exactly(port, runner.occupant) if port else ports.from_(wanted)
+            await stack.enter_async_context(hub.serving(taken, exactly=True))
+        except (PortOccupied, OSError) as error:
             if port is not None:
                 used = runner.occupant(port)
                 raise ConsolePortOccupied(
@@ -121,9 +130,8 @@ async def _console(hub: Hub, runner: Runner, port: int | None) -> AsyncIterator[
                     " leave it out to get the next free port"
                 ) from error
             # The agents run without it, each with its own page.
-            runner.reporter.failed(CONSOLE, f"it cannot be served: {error.strerror}")
+            runner.reporter.failed(CONSOLE, f"it cannot be served: {error}")
         else:
-            runner.ports.reserve(taken)
             runner.hub = f"http://{LOOPBACK}:{taken}/"
             if taken != wanted:
                 runner.reporter.note(
@@ -218,8 +226,8 @@ async def _follow(
     applied: Signature,
     stop: asyncio.Event,
 ) -> None:
-    """Apply each change after an interval without another one, and the steps of canaries when they
-    are due.
+    """Apply each change after an interval without another one, and the steps of canaries and
+    rollouts when they are due.
     """
     previous = applied
     while not stop.is_set():
@@ -229,8 +237,8 @@ async def _follow(
         if current == previous and current != applied:
             applied = current
             documents = await _reload(runner, paths) or documents
-        if runner.steps.due:
-            await runner.apply(documents, first=False)
+        if runner.steps.due or runner.rollouts.due:
+            await runner.apply(documents, first=False, step=True)
         previous = current
 
 

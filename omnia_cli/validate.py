@@ -4,9 +4,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from omnia_cli.analyses import check_analyses
 from omnia_cli.content import Content
 from omnia_cli.findings import Finding, Severity, about, errors, nothing, unreadable
 from omnia_cli.local.desired import desired
+from omnia_cli.local.rollouts import LocalRollout, ObservedRollout
 from omnia_cli.manifests import Document, ManifestError
 from omnia_cli.packs import check_content
 from omnia_cli.placeholders import placeholders
@@ -14,6 +16,7 @@ from omnia_cli.responses import ConfigMaps, check_responses
 from omnia_cli.retention import remarks
 from omnia_cli.servers import check_servers
 from omnia_cli.sources import load
+from omnia_cli.traffic import check_traffic
 from omnia_core.documents import ValuePath
 from omnia_core.env import SessionType
 from omnia_core.names import API_VERSION, GROUP, Kind
@@ -21,9 +24,11 @@ from omnia_core.suggestions import listed
 from omnia_operator import api
 from omnia_operator.api.framework import FrameworkType
 from omnia_operator.api.promptpack import PackRef
+from omnia_operator.api.rollout import RolloutStatus
 from omnia_operator.plan import Settings
 from omnia_operator.policy import Policy, refusals
 from omnia_operator.resolve import Problem, session_file_problem
+from omnia_operator.rollout.machine import NOT_POSSIBLE, World
 
 # The fields of an AgentRuntime with the reference that a condition is about.
 PLACES: dict[str, tuple[ValuePath, ...]] = {
@@ -66,8 +71,10 @@ def check(
     findings += [finding for document in documents for finding in _refused(document)]
     findings += [finding for document in documents for finding in _own_image(document)]
     findings += remarks(documents)
+    findings += check_traffic(documents)
     if references and not errors(findings):
         findings += check_servers(documents)
+        findings += check_analyses(documents)
         findings += _references(list(documents), environ or {})
     return findings
 
@@ -233,10 +240,26 @@ def _within(agent: Document, problem: Problem, documents: Sequence[Document]) ->
     return None
 
 
+def _candidate(agent: Document, step: LocalRollout) -> Iterator[Finding]:
+    """Yield why the candidate of an agent cannot be rolled out."""
+    candidate = ("spec", "rollout", "candidate")
+    if step.status.reason == NOT_POSSIBLE and step.status.message:
+        yield about(agent, candidate, step.status.message, "error")
+    for problem in step.problems:
+        severity: Severity = "warning" if problem.reason == ELSEWHERE else "error"
+        yield about(agent, candidate, f"the candidate: {problem.message}", severity)
+
+
 def _references(documents: list[Document], environ: Mapping[str, str]) -> Iterator[Finding]:
-    outcome = desired(documents, environ, Settings())
+    # Every rollout begins, so that its candidate is resolved too.
+    begun = ObservedRollout(RolloutStatus(), World(now="1970-01-01T00:00:00Z"), 0, "")
+    rollouts = {each.key: begun for each in documents if each.kind == Kind.AGENT_RUNTIME}
+    outcome = desired(documents, environ, Settings(), rollouts=rollouts)
     for document in documents:
         if document.kind == Kind.AGENT_RUNTIME:
+            step = outcome.rollouts.get(document.key)
+            if step is not None and document.key not in outcome.problems:
+                yield from _candidate(document, step)
             for problem in outcome.problems.get(document.key, ()):
                 yield finding_of(document, problem, documents)
             for message in outcome.warnings.get(document.key, ()):

@@ -34,6 +34,10 @@ _STOP_SECONDS = 1.0
 
 SESSION_STORE = "session-store"
 """Name of the check of the runtime that its session store answers."""
+BUDGET = "budget"
+"""Name of the check of the runtime that the budget of the agent has something left."""
+EVAL_BUDGET = "eval-budget"
+"""Name of the check that the judges of the agent may cost more today."""
 
 _log = structlog.get_logger()
 

@@ -80,7 +80,7 @@ class FacadeServer:
         log_start("facade", mode=str(env.mode), handler=str(env.handler_mode))
         async with contextlib.AsyncExitStack() as stack:
             registry = program_registry("facade")
-            rollout = RolloutFiles(env.rollout_path)
+            rollout = RolloutFiles(env.rollout_path, env.variant)
             context = _open_context(env, self._timings, registry, stack, rollout)
             authenticator = Authenticator(
                 (
@@ -249,7 +249,7 @@ def _open_context(
 
 
 async def _open_peer_door(context: ProcessContext, rollout: RolloutFiles) -> None:
-    """Let the facades of the agent in, where this pod is one of a candidate.
+    """Let the facades of the other side in, where they relay sessions to this pod.
 
     It stays open while the pod drains: the turns that other pods relay end first.
     """

@@ -6,13 +6,13 @@ from typing import TypeVar
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from omnia_core.names import CONSOLE_DOOR, Door, Variant
+from omnia_core.telemetry.buckets import DURATION_SECONDS, FIRST_CHUNK_SECONDS
 from omnia_facade.entrance.errors import Rejection
 from omnia_facade.rollout.peer_door import REFUSAL_REASONS
 from omnia_facade.runtime_client.routed import STEP_IN_REASONS
 from omnia_facade.turns.relayed import InterruptedAnswerOutcome
 
-DURATION_BUCKETS = (0.1, 0.5, 1, 2, 5, 10, 30, 60, 120)
-LATENCY_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+_UPLOAD_BUCKETS = (0.1, 0.5, 1, 2, 5, 10, 30, 60, 120)
 WAIT_BUCKETS = (0.001, 0.01, 0.1, 0.5, 1, 5, 10, 30, 60, 120)
 _INGEST_BUCKETS = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1)
 
@@ -151,14 +151,14 @@ class FacadeMetrics:
         self._duration = factory.histograms(
             "omnia_agent_request_duration_seconds",
             "Time from the beginning of a turn or function call to its end.",
-            DURATION_BUCKETS,
+            DURATION_SECONDS,
             "handler",
             "variant",
         )
         self._first_chunk = factory.histograms(
             "omnia_agent_time_to_first_chunk_seconds",
             "Time from a message to the first chunk of its answer.",
-            LATENCY_BUCKETS,
+            FIRST_CHUNK_SECONDS,
             "variant",
         )
         self.stepped_in = factory.counters(
@@ -169,7 +169,7 @@ class FacadeMetrics:
         )
         self.peers_refused = factory.counters(
             "omnia_rollout_peers_refused_total",
-            "Connections that the pod of a candidate did not let in.",
+            "Connections of facades that the pod did not let in.",
             "reason",
             REFUSAL_REASONS,
         )
@@ -279,7 +279,7 @@ class MediaMetrics:
             "omnia_facade_upload_bytes_total", "Bytes of uploads that succeeded."
         )
         self._upload_seconds = factory.histogram(
-            "omnia_facade_upload_duration_seconds", "Time of an upload.", DURATION_BUCKETS
+            "omnia_facade_upload_duration_seconds", "Time of an upload.", _UPLOAD_BUCKETS
         )
         self._downloads = factory.counters(
             "omnia_facade_downloads_total",

@@ -27,12 +27,15 @@ from omnia_operator.metrics import (
     ReconcileMetrics,
     ReconcileResult,
     RequestMetrics,
+    RolloutGauges,
     WorkQueueGauges,
     WorkQueueMetrics,
     policy_agents,
     ready_agents,
+    rollout_statuses,
     unmet_conditions,
 )
+from omnia_operator.pod_checks import PodChecks, PodHealth
 from omnia_operator.reconcile import Reconciler
 from omnia_operator.reconcile.drift import Corrections
 from omnia_operator.references import ObjectReference
@@ -40,7 +43,6 @@ from omnia_operator.resync import Resync
 from omnia_operator.rollout.measuring import Measuring
 from omnia_operator.scheduling import EventIntake, Requeue, WorkQueues
 from omnia_operator.scheduling.liveness import WatchLiveness
-from omnia_operator.session_stores import PodHealth, SessionStores
 from omnia_operator.settings import settings_of
 
 
@@ -64,7 +66,7 @@ class Operator:
             env.discovery_ca_file,
         )
         cluster = WatchedCluster(self._client, store)
-        self._stores = SessionStores(
+        self._pod_checks = PodChecks(
             cluster,
             PodHealth(),
             lambda agent: self._queue.add(ObjectReference(AGENT_RUNTIME, agent)),
@@ -74,7 +76,7 @@ class Operator:
             settings_of(env),
             DiscoveryCache(ServerDiscovery(egress)),
             Issuers(functools.partial(discover, egress=egress)),
-            self._stores,
+            self._pod_checks,
             Measuring(egress),
             corrections=Corrections(self._metrics.corrected),
         )
@@ -97,6 +99,7 @@ class Operator:
                 lambda: policy_agents(store),
             )
         )
+        registry.register(RolloutGauges(lambda: rollout_statuses(store)))
         registry.register(WorkQueueGauges(self._queue.waiting, self._queue.running))
         self._health = HealthServer(self._ready, registry, self._alive)
         self._listed = False
@@ -151,7 +154,7 @@ class Operator:
             group.create_task(self._election.keep())
             group.create_task(self._queue.run())
             group.create_task(self._resync.run())
-            group.create_task(self._stores.run())
+            group.create_task(self._pod_checks.run())
             await self._resync.list_first()
             self._intake.wake_all()
 

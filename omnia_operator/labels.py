@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from omnia_core.names import GROUP
+from omnia_core.names import GROUP, Variant
 
 NAME: Final = "app.kubernetes.io/name"
 INSTANCE: Final = "app.kubernetes.io/instance"
@@ -45,22 +45,50 @@ ROLLOUT_REQUEST: Final = f"{GROUP}/rollout-request"
 
 _PREFIX = "omnia-"
 _FOLDERS = ("auth", "card", "function", "pack", "providers", "rollout", "tools")
-_CANARY = "-canary"
 _LABEL = 63
 _DIGITS = 8
 
 
 def canary_name(agent: str) -> str:
     """Return the name of the Deployment and the Service of a candidate: a label of DNS."""
-    if len(agent) + len(_CANARY) <= _LABEL:
-        return agent + _CANARY
+    return _suffixed(agent, "-canary")
+
+
+def candidate_service(agent: str) -> str:
+    """Return the name of the Service by which a Gateway reaches the facades of a candidate."""
+    return _suffixed(agent, "-candidate")
+
+
+def stable_service(agent: str) -> str:
+    """Return the name of the Service by which a candidate's facades reach the pods of stable."""
+    return _suffixed(agent, "-stable")
+
+
+def _suffixed(agent: str, suffix: str) -> str:
+    if len(agent) + len(suffix) <= _LABEL:
+        return agent + suffix
     digest = hashlib.sha256(agent.encode()).hexdigest()[:_DIGITS]
-    return f"{agent[: _LABEL - len(_CANARY) - _DIGITS - 1]}-{digest}{_CANARY}"
+    return f"{agent[: _LABEL - len(suffix) - _DIGITS - 1]}-{digest}{suffix}"
 
 
 def selector(agent: str) -> dict[str, str]:
     """Return the labels that select the pods of an agent; they never change."""
     return {NAME: AGENT, INSTANCE: agent}
+
+
+def both_sides(agent: str) -> dict[str, str]:
+    """Return the labels that select the pods of an agent, and those of its candidate."""
+    return {NAME: AGENT, AGENT_NAME: agent}
+
+
+def side(agent: str, variant: Variant) -> dict[str, str]:
+    """Return the labels that tell the pods of one side of a rollout from those of the other."""
+    candidate = variant is Variant.CANDIDATE
+    return {
+        AGENT_NAME: agent,
+        TRACK: "canary" if candidate else "stable",
+        VARIANT: variant.value,
+    }
 
 
 def owned(agent: str) -> dict[str, str]:
@@ -118,7 +146,8 @@ class OwnedNames:
         """The names of all objects of the agent; most of those without pods have its own name."""
         folders = (self.config_map(folder) for folder in _FOLDERS)
         names = {self.service_account, *self.secrets, *folders}
-        return frozenset({self.agent, self.evals, *names, *map(former_name, names)})
+        services = {candidate_service(self.agent), stable_service(self.agent)}
+        return frozenset({self.agent, self.evals, *services, *names, *map(former_name, names)})
 
     @property
     def secrets(self) -> tuple[str, ...]:

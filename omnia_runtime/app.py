@@ -13,7 +13,7 @@ import structlog
 from omnia_core.env import RuntimeEnv
 from omnia_core.env.shared import GrpcTransport, MediaStorageType, SessionType
 from omnia_core.errors import ConfigurationError
-from omnia_core.health import SESSION_STORE, HealthServer, Readiness
+from omnia_core.health import BUDGET, SESSION_STORE, HealthServer, Readiness, ReadinessCheck
 from omnia_core.sessions import SessionStore
 from omnia_core.sessions.factory import open_sessions
 from omnia_core.telemetry.program import log_start, program_registry
@@ -65,7 +65,9 @@ class Runtime:
         sessions = open_sessions(env, metrics.retained)
         self._store = MeteredSessionStore(sessions, metrics)
         shared = env.session_type is not SessionType.MEMORY
-        self._checks = {SESSION_STORE: StoreCheck(sessions)} if shared else {}
+        self._checks: dict[str, ReadinessCheck] = (
+            {SESSION_STORE: StoreCheck(sessions)} if shared else {}
+        )
         media = MediaLoader(Path(env.media_base_path), _uploads(env))
         self._tracer = configure_tracing(env, self._registry)
         tracing = RuntimeTracing.of(self._tracer, env)
@@ -150,6 +152,7 @@ class Runtime:
             return None
         budget = AgentBudget(self._store, periods, env.budget_on_exceeded)
         self._registry.register(BudgetGauge(env.agent_name, env.namespace, budget))
+        self._checks[BUDGET] = budget.left
         return budget
 
     def _evaluations(
@@ -168,8 +171,12 @@ class Runtime:
         if not env.evals_worker or env.session_type.shared:
             return inline, None
         from omnia_runtime.evals.service import EvalService  # noqa: PLC0415 - as above
+        from omnia_runtime.evals.tracing import EvalTracing  # noqa: PLC0415 - as above
 
-        return inline, EvalService(env, store, self._registry, metrics, observed)
+        tracing = EvalTracing(self._tracer, env.agent_name, env.namespace)
+        service = EvalService(env, store, self._registry, metrics, observed, tracing=tracing)
+        self._checks.update(service.checks)
+        return inline, service
 
     def _invalidate(self) -> None:
         self._configuration.invalidate()

@@ -153,9 +153,23 @@ def load(module: str) -> None:
             importlib.import_module(each.name)
     with contextlib.suppress(ModuleNotFoundError):
         importlib.import_module(f"{module}.__main__")
+    if module == "omnia_cli":
+        read_resources()
     # Neither this process nor a program goes through these objects again.
     gc.collect()
     gc.freeze()
+
+
+def read_resources() -> None:
+    """Have the schemas and the rules of resources compiled, which takes longer than most commands.
+
+    A program does that once, for its first resource.
+    """
+    api: Any = importlib.import_module("omnia_operator.api")
+    manifests: Any = importlib.import_module("omnia_cli.manifests")
+    for document in manifests.load([*Path("examples").iterdir(), Path("tests/operator/data/spec")]):
+        with contextlib.suppress(api.InvalidResource):
+            api.parse(document.value)
 
 
 def become(request: Request) -> None:

@@ -1,4 +1,4 @@
-"""A pytest plugin that prints the processor time of each file of tests.
+"""A pytest plugin that prints the processor time of each file of tests, and of the costly tests.
 
 `make test ARGS="-p tests.processor_time"`. Programs count when they have ended, so a server that
 several files share counts where it ends. `collection` is the loading of the tests, once for each
@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 
 SECONDS: defaultdict[str, float] = defaultdict(float)
+"""By test, whose parameters are added up."""
+SHOWN = 60
 TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -42,7 +44,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Count a test with its fixtures."""
     began = used()
     result = yield
-    SECONDS[item.nodeid.partition("::")[0]] += used() - began
+    SECONDS[item.nodeid.partition("[")[0]] += used() - began
     return result
 
 
@@ -60,8 +62,14 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the files, the most expensive ones first."""
-    terminalreporter.section("processor time")
-    for name, seconds in sorted(SECONDS.items(), key=lambda each: -each[1]):
-        terminalreporter.write_line(f"{seconds:8.1f} s  {name}")
-    terminalreporter.write_line(f"{sum(SECONDS.values()):8.1f} s  together")
+    """Print files and tests, the most expensive ones first."""
+    files: defaultdict[str, float] = defaultdict(float)
+    for name, seconds in SECONDS.items():
+        files[name.partition("::")[0]] += seconds
+    tests = {name: seconds for name, seconds in SECONDS.items() if "::" in name}
+    for title, costs in (("of tests", tests), ("of files", files)):
+        terminalreporter.section(f"processor time {title}")
+        found = sorted(costs.items(), key=lambda each: -each[1])
+        for name, seconds in found[:SHOWN] if costs is tests else found:
+            terminalreporter.write_line(f"{seconds:8.1f} s  {name}")
+    terminalreporter.write_line(f"{sum(files.values()):8.1f} s  together")

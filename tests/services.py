@@ -29,6 +29,15 @@ async def close_with_clients(server: asyncio.AbstractServer) -> None:
     await asyncio.sleep(0)
 
 
+def ends_with_us(*command: str | Path, number: signal.Signals = signal.SIGTERM) -> list[str | Path]:
+    """Return a command whose program gets a signal when the process that starts it dies.
+
+    A test run that is killed cannot end its servers. Only Linux has this.
+    """
+    setpriv = shutil.which("setpriv") if sys.platform == "linux" else None
+    return [setpriv, f"--pdeathsig={number.name[3:]}", *command] if setpriv else [*command]
+
+
 @contextlib.asynccontextmanager
 async def connections_served(
     handle: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
@@ -122,7 +131,7 @@ def redis_server(program: str, folder: str) -> Iterator[str]:
     """Run a Redis that keeps nothing on disk; yield its URL."""
     port = free_port()
     command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(ends_with_us(*command), stdout=subprocess.DEVNULL)
     try:
         wait_listening(port)
         yield f"redis://127.0.0.1:{port}/0"
@@ -139,7 +148,7 @@ class RedisServer:
         self.url = f"redis://127.0.0.1:{self.port}/0"
         always = ["--save", "", "--appendonly", "yes", "--appendfsync", "always"]
         address = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(folder)]
-        self._command = [program, *address, *always]
+        self._command = ends_with_us(program, *address, *always)
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -199,8 +208,10 @@ class PostgresServer:
             "max_connections": 200,
         }
         settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+        program: list[str | Path] = [self._programs / "postgres", "-D", self._data, *settings]
         self._process = subprocess.Popen(
-            [*self._as, self._programs / "postgres", "-D", self._data, *settings],
+            # Inside: a change of the user drops it.
+            [*self._as, *ends_with_us(*program, number=signal.SIGINT)],
             stderr=subprocess.DEVNULL,
             cwd=self._data,
         )
@@ -244,7 +255,8 @@ class MongoServer:
         """`arguments` say where the server keeps its data."""
         self.port = free_port()
         self.url = f"mongodb://127.0.0.1:{self.port}/omnia{'?tls=true' if tls else ''}"
-        self._command: list[str | Path] = [program, "-listen", f"127.0.0.1:{self.port}", *arguments]
+        address = ("-listen", f"127.0.0.1:{self.port}")
+        self._command = ends_with_us(program, *address, *arguments)
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:

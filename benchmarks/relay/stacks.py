@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -71,7 +71,8 @@ def omnia(transport: str = "") -> Iterator[Serving]:
 @contextmanager
 def omnia_with_vendor() -> Iterator[Serving]:
     """Run our facade and runtime with the OpenAI adapter, and a vendor's server for it."""
-    port = Ports().any()
+    with closing(Ports()) as ports:
+        port = ports.any()
     with running((OUT / "vendor", port), LOAD_CORE) as vendor:
         wait_for_port(port, vendor)
         with _agent(vendor_manifest(port), {}) as serving:
@@ -91,9 +92,9 @@ def local_agent(manifest: str, folder: Path) -> LocalAgent:
     path.write_text(manifest)
     wanted = desired(load([path]), {}, Settings())
     plan = next(iter(wanted.plans.values()))
-    ports = Ports()
     # Not the manifest's port: another run of the bench may look for it at the same time.
-    chosen = AgentPorts(ports.any(), ports.any(), ports.any(), ports.any())
+    with closing(Ports()) as ports:
+        chosen = AgentPorts.choose(ports.any(), ports)
     return localise(plan, chosen, Machine(folder, wanted.objects, Addresses(), environment()))
 
 
@@ -117,8 +118,8 @@ def _agent(manifest: str, more: Mapping[str, str]) -> Iterator[Serving]:
 @contextmanager
 def go(*flags: str) -> Iterator[Serving]:
     """Run a facade and a runtime in Go."""
-    ports = Ports()
-    client, grpc = ports.any(), ports.any()
+    with closing(Ports()) as ports:
+        client, grpc = ports.any(), ports.any()
     runtime = f"127.0.0.1:{grpc}"
     one_core = {**environment(), "GOMAXPROCS": "1"}
     with running((OUT / "runtime", "-address", runtime), SERVERS_CORE, one_core) as back:
@@ -132,7 +133,8 @@ def go(*flags: str) -> Iterator[Serving]:
 @contextmanager
 def floor() -> Iterator[Serving]:
     """Run the C program that only sends frames."""
-    port = Ports().any()
+    with closing(Ports()) as ports:
+        port = ports.any()
     with running((OUT / "floor", port), SERVERS_CORE) as process:
         wait_for_port(port, process)
         yield Serving(port, (process.pid,))

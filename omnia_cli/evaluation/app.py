@@ -83,6 +83,13 @@ Output = Annotated[
 ]
 
 
+_READ_ONLY = (
+    "--keep writes to the sessions of this machine, and the history API only reads: leave it out,"
+    " and keep the results with --json FILE or --junit FILE; for results beside the sessions of a"
+    " cluster set spec.evals.enabled of the agent"
+)
+
+
 @app.command()
 def run(
     context: typer.Context,
@@ -185,8 +192,16 @@ def run(
             recorded and (repeat > 1 or pass_rate < 1),
         ),
         (
-            "--keep is for recorded sessions of this machine: leave it out",
-            keep and (candidate or namespace or url or not recorded),
+            "--keep keeps results beside recorded sessions: add --session ID or --since 24h",
+            keep and not recorded,
+        ),
+        (
+            "--candidate has answers that no user got: leave out --keep, and use --json FILE",
+            keep and candidate,
+        ),
+        (
+            _READ_ONLY,
+            keep and (namespace or url),
         ),
         (
             "--candidate writes one comparison: leave out --junit and --baseline",

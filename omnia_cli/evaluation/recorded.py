@@ -76,7 +76,7 @@ def _read(client: HistoryClient, session: JsonObject) -> ReadSession:
     recorded = with_trail(
         Session(session_id, messages, deleted=deleted),
         turns,
-        [(each["turn"], *(each[name] for name in _USED)) for each in calls],
+        [(each["turn"], *(each[name] for name in _USED)) for each in calls if each["attempt"]],
         [(each["turn"], each["duration_ms"]) for each in tools],
         [
             (each["turn"], datetime.fromisoformat(each["at"]), each["kind"], each["detail"])

@@ -1,7 +1,7 @@
 """The AgentPlan of a cluster as processes on this machine."""
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,10 @@ from omnia_cli.local.report import AgentState, Serving
 from omnia_cli.local.volumes import Folders, Mount, place
 from omnia_core import names
 from omnia_core.env import EnvContract
-from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import Door, Mode
 from omnia_operator.plan import AgentPlan, ContainerPlan, Settings
 from omnia_operator.plan.doors import PATHS
+from omnia_operator.plan.rollout import ROLLOUT_MOUNT
 
 
 @dataclass(frozen=True)
@@ -31,16 +31,18 @@ class AgentPorts:
     grpc: int
     runtime_health: int
     evals_health: int = 0
+    peer: int = 0
 
     @classmethod
     def choose(cls, client: int, ports: Ports) -> "AgentPorts":
         """Return the port for clients with others for the programs of the agent."""
-        return cls(client, *(ports.any() for _ in range(4)))
+        return cls(client, *(ports.any() for _ in range(5)))
 
     @property
     def all(self) -> tuple[int, ...]:
         """Every port."""
-        return self.client, self.facade_health, self.grpc, self.runtime_health, self.evals_health
+        health = self.facade_health, self.runtime_health, self.evals_health
+        return self.client, self.grpc, self.peer, *health
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,7 @@ def localise(plan: AgentPlan, ports: AgentPorts, machine: Machine) -> LocalAgent
         facade_port=ports.client,
         health_port=ports.facade_health,
         bind_address=LOOPBACK,
+        peer_port=ports.peer if plan.is_candidate else None,
         runtime_address=f"{LOOPBACK}:{ports.grpc}",
         allow_unauthenticated=True,
         # Cards and metadata name the address of the request.
@@ -166,14 +169,6 @@ def _left_out(plan: AgentPlan, ports: AgentPorts) -> Iterator[str]:
     if plan.exposure is not None:
         names = ", ".join(plan.exposure.hostnames)
         yield f"facade.expose ({names}): only a cluster has it; port {ports.client} serves here"
-
-
-def rollout_note(agent: JsonObject) -> str:
-    """Return that the candidate of a manifest does not run here; "" if it has none."""
-    rollout = (agent.get("spec") or {}).get("rollout") or {}
-    if not rollout.get("candidate"):
-        return ""
-    return "rollout: only a cluster has it; what the spec itself says answers here"
 
 
 _DEFAULTS = Settings()
@@ -232,10 +227,15 @@ def _container(
         },
         files=files,
         folders=folders.empty,
-        # The facade compiles its schemas once; the runtime watches its files.
-        read_at_start=frozenset(files) if container is plan.facade else frozenset(),
+        read_at_start=_read_at_start(files, root) if container is plan.facade else frozenset(),
     )
     return spec, folders
+
+
+def _read_at_start(files: Iterable[Path], root: Path) -> frozenset[Path]:
+    """Return the files that a facade does not watch: it compiles its schemas once."""
+    watched = root / ROLLOUT_MOUNT.volume
+    return frozenset(path for path in files if path.parent != watched)
 
 
 def _values(plan: AgentPlan, env: EnvContract, objects: Objects) -> dict[str, str]:

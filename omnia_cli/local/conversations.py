@@ -12,6 +12,7 @@ from omnia_cli.local.objects import CannotRun
 from omnia_cli.state import Project
 from omnia_core.env import FacadeEnv, RuntimeEnv, SessionType
 from omnia_core.errors import ConfigurationError
+from omnia_core.names import Mode
 from omnia_operator.plan import AgentPlan, ContainerPlan
 
 EnvT = TypeVar("EnvT", FacadeEnv, RuntimeEnv)
@@ -76,3 +77,11 @@ class Conversations:
                 )
             self.used = project.sessions
         return self.used
+
+
+def in_memory(plan: AgentPlan) -> bool:
+    """Whether the conversations of an agent end with its runtime."""
+    runtime = plan.runtime
+    if runtime is None or plan.mode is not Mode.AGENT:
+        return False
+    return runtime.env.session_type is SessionType.MEMORY

@@ -51,6 +51,12 @@ class Workload:
                     yield service.key, int(port["port"]), chosen[number]
 
 
+def place_of(document: Document) -> str:
+    """Return file and line of an object; of a Deployment, where it says what is run."""
+    command = ("spec", "template", "spec", "containers", 0, "command")
+    return f"{document.file}:{document.line(command if command in document.lines else ())}"
+
+
 def workloads(documents: list[Document]) -> list[Workload]:
     """Pair each Deployment with the Services that lead to it."""
     services = [document for document in documents if document.kind == "Service"]

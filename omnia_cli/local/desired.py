@@ -7,6 +7,14 @@ from typing import TypeVar
 from omnia_cli.local.canaries import Canaries
 from omnia_cli.local.deployment import workloads
 from omnia_cli.local.objects import CannotRun, Key, Objects, collect
+from omnia_cli.local.rollouts import (
+    LocalRollout,
+    ObservedRollout,
+    decided,
+    stable_agent,
+    with_schedule,
+    with_token,
+)
 from omnia_cli.manifests import Document
 from omnia_core.env import SessionType
 from omnia_core.names import Kind, Mode
@@ -34,6 +42,9 @@ from omnia_operator.resolve import (
     tool_secret_keys,
     tools_without_handler,
 )
+from omnia_operator.rollout.candidate import as_candidate, candidate_of, hindered
+from omnia_operator.rollout.identity import digest_of, with_fields
+from omnia_operator.rollout.machine import Plan
 
 T = TypeVar("T")
 
@@ -74,6 +85,7 @@ class Desired:
         summaries: of every agent.
         canaries: the steps that the canaries of PromptPacks have reached.
         warnings: what an agent cannot use of what it asks for.
+        rollouts: the next steps of the agents that have a rollout.
     """
 
     objects: Objects
@@ -81,6 +93,7 @@ class Desired:
     problems: Mapping[Key, tuple[Problem, ...]] = field(default_factory=dict)
     canaries: Canaries = field(default_factory=Canaries)
     warnings: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
+    rollouts: Mapping[Key, LocalRollout] = field(default_factory=dict)
     summaries: Mapping[Key, AgentSummary] = field(default_factory=dict)
 
     def only(self, name: str) -> tuple[Key, AgentPlan]:
@@ -106,11 +119,13 @@ def desired(
     settings: Settings,
     canaries: Canaries | None = None,
     now: str = "",
+    rollouts: Mapping[Key, ObservedRollout] | None = None,
 ) -> Desired:
     """Resolve and plan every AgentRuntime.
 
     `environ` stands in for Secrets that are not among the manifests. `canaries` are the steps of
-    the last call, and `now` is the time; without them, all canaries begin.
+    the last call, and `now` is the time; without them, all canaries begin. `rollouts` is what is
+    known about the rollouts that take a step; without it, none does.
 
     Raises:
         InvalidResource: a custom resource is not valid.
@@ -142,9 +157,12 @@ def desired(
     plans: dict[Key, AgentPlan] = {}
     problems: dict[Key, tuple[Problem, ...]] = {}
     warnings: dict[Key, tuple[str, ...]] = {}
+    steps: dict[Key, LocalRollout] = {}
     summaries: dict[Key, AgentSummary] = {}
     for key, agent in agents.items():
-        outcome = resolve(agent, found)
+        observed = (rollouts or {}).get(key)
+        step = decided(agent, observed)
+        outcome = resolve(agent if step is None else stable_agent(agent, step), found)
         if isinstance(outcome, Resolved):
             plans[key] = plan(_with_origins(outcome, given), settings)
             warnings[key] = tuple(tools_without_handler(outcome))
@@ -152,7 +170,36 @@ def desired(
         else:
             problems[key] = tuple(_for_this_machine(problem, wanted) for problem in outcome)
             summaries[key] = AgentSummary.of(agent, None)
-    return Desired(objects, plans, problems, Canaries.of(found), warnings, summaries)
+        if step is None or observed is None:
+            continue
+        steps[key] = _with_candidate(agent, step, found, given, settings, wanted)
+        if key in plans:
+            plans[key] = with_schedule(plans[key], agent, step, observed)
+        if step.status.active:
+            objects = with_token(objects, key, observed)
+    return Desired(objects, plans, problems, Canaries.of(found), warnings, steps, summaries)
+
+
+def _with_candidate(
+    agent: AgentRuntime,
+    step: Plan,
+    found: Found,
+    given: Objects,
+    settings: Settings,
+    wanted: list[tuple[Key, tuple[str, ...]]],
+) -> LocalRollout:
+    """Return a step with the plan of its candidate, or with what prevents it."""
+    fields = step.candidate
+    if fields is None:
+        return LocalRollout(step, step.status)
+    derived = agent.model_copy(update={"spec": with_fields(agent.spec, fields)})
+    outcome = resolve(candidate_of(derived, 1), found)
+    if not isinstance(outcome, Resolved):
+        problems = tuple(_for_this_machine(problem, wanted) for problem in outcome)
+        return LocalRollout(step, hindered(step.status, problems[0].message), problems=problems)
+    planned = plan(_with_origins(outcome, given), settings)
+    name = agent.metadata.name
+    return LocalRollout(step, step.status, as_candidate(planned, name, digest_of(fields)))
 
 
 def _on_one_machine(agent: AgentRuntime) -> AgentRuntime:

@@ -38,6 +38,8 @@ class Group:
         self._ready = ready
         self._processes: dict[str, Process] = {}
         self._keepers: dict[str, asyncio.Task[None]] = {}
+        self.given_up = ""
+        """Why a process is left as it ended, until its manifests change; "" if none is."""
 
     @property
     def pids(self) -> dict[str, int]:
@@ -49,8 +51,12 @@ class Group:
         """Whether every process runs."""
         return all(process.running for process in self._processes.values())
 
-    async def apply(self, specs: Sequence[ProcessSpec]) -> bool:
-        """Change to `specs` with as few restarts as possible; return whether anything changed."""
+    async def apply(self, specs: Sequence[ProcessSpec], *, revive: bool = True) -> bool:
+        """Change to `specs` with as few restarts as possible; return whether anything changed.
+
+        Without `revive` a process that has ended is left to its restarts, as long as it is the
+        same.
+        """
         changed = False
         wanted = {spec.title for spec in specs}
         for title in [title for title in self._processes if title not in wanted]:
@@ -59,13 +65,15 @@ class Group:
         started = []
         for spec in specs:
             old = self._processes.get(spec.title)
-            if old and not old.spec.restarts(spec) and old.running:
+            if old and not old.spec.restarts(spec) and (old.running or not revive):
                 changed |= write_files(old.spec.files, spec)
                 old.spec = spec
                 continue
             await self._stop(spec.title)
             write_files(old.spec.files if old else {}, spec)
             started.append(spec)
+        if started:
+            self.given_up = ""
         for spec in started:
             await self._start(spec)
         if started:
@@ -129,12 +137,14 @@ class Group:
             self._failed(self.name, f"{what} ended: {ended.reason}")
             left = list(RESTARTS) if loop.time() - began > STEADY_SECONDS else left
             if ended.code == UNUSABLE or not left:
+                self.given_up = f"{what} ended: {ended.reason}"
                 self._failed(self.name, f"{what} is left until a manifest changes")
                 return
             await asyncio.sleep(left.pop(0))
             try:
                 await self._start(process.spec)
             except OSError as error:
-                self._failed(self.name, f"{what} cannot be started: {error}")
+                self.given_up = f"{what} cannot be started: {error}"
+                self._failed(self.name, self.given_up)
                 return
             await self._ready(self)

@@ -20,10 +20,15 @@ class PortOccupied(Exception):
 
 
 class Ports:
-    """Hands out free ports, each once."""
+    """Hands out free ports, each once on this machine, and holds them until they are released.
+
+    A program binds its port some time after the port was found free. Until the release the UDP port
+    of the same number is bound here: the system gives it to one process at a time, and frees it
+    when that process dies. So no other `omnia` hands out the port meanwhile.
+    """
 
     def __init__(self) -> None:
-        self._taken: set[int] = set()
+        self._held: dict[int, socket.socket] = {}
 
     def exactly(self, port: int, occupant: Callable[[int], str]) -> int:
         """Reserve `port`.
@@ -31,24 +36,18 @@ class Ports:
         Raises:
             PortOccupied: the port is in use.
         """
-        if not self._free(port):
+        if not self._hold(port):
             raise PortOccupied(port, occupant(port))
-        self._taken.add(port)
         return port
-
-    def reserve(self, port: int) -> None:
-        """Never hand out a port, which is in use here already."""
-        self._taken.add(port)
 
     def is_taken(self, port: int) -> bool:
         """Whether the port was handed out here."""
-        return port in self._taken
+        return port in self._held
 
     def from_(self, port: int) -> int:
         """Reserve `port`, or the next free one after it."""
-        while not self._free(port):
+        while not self._hold(port):
             port = port + 1 if port < 65535 else 1024  # noqa: PLR2004 - the range of user ports
-        self._taken.add(port)
         return port
 
     def any(self) -> int:
@@ -60,15 +59,26 @@ class Ports:
 
     def release(self, *ports: int) -> None:
         """Let ports be handed out again."""
-        self._taken.difference_update(ports)
+        for port in ports:
+            if holder := self._held.pop(port, None):
+                holder.close()
 
-    def _free(self, port: int) -> bool:
-        if port in self._taken:
+    def close(self) -> None:
+        """Release every port."""
+        self.release(*list(self._held))
+
+    def _hold(self, port: int) -> bool:
+        """Hold a port; return whether it is free."""
+        if port in self._held:
             return False
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
+        holder = socket.socket(type=socket.SOCK_DGRAM)
+        try:
+            holder.bind((LOOPBACK, port))
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind((LOOPBACK, port))
-            except OSError:
-                return False
+        except OSError:
+            holder.close()
+            return False
+        self._held[port] = holder
         return True

@@ -29,6 +29,7 @@ class Serving:
     """A running agent or function; `console` is the URL of its page, `history` the URL of the
     history of its sessions ("" without one), `sessions` their file ("" without one), `log` the file
     with the lines that its programs printed, `doors` the URLs of the protocols besides WebSocket,
+    `control` the socket of its `omnia up`,
     `hub` the URL of the page of all agents ("" without one).
     """
 
@@ -44,6 +45,7 @@ class Serving:
     log: str = ""
     doors: Mapping[str, str] = field(default_factory=dict)
     state: AgentState = AgentState.READY
+    control: str = ""
     hub: str = ""
 
     @property

@@ -11,11 +11,10 @@ from omnia_cli.local.agent import (
     LocalAgent,
     Machine,
     localise,
-    rollout_note,
 )
 from omnia_cli.local.canaries import Steps
-from omnia_cli.local.conversations import Conversations
-from omnia_cli.local.deployment import Workload, choose_ports, processes, workloads
+from omnia_cli.local.conversations import Conversations, in_memory
+from omnia_cli.local.deployment import Workload, choose_ports, place_of, processes, workloads
 from omnia_cli.local.desired import AgentSummary, Desired, desired
 from omnia_cli.local.group import Group
 from omnia_cli.local.history import Histories
@@ -25,23 +24,17 @@ from omnia_cli.local.ports import PortOccupied, Ports
 from omnia_cli.local.process import ProcessSpec, inherited, write_files
 from omnia_cli.local.readiness import wait_listening, wait_ready
 from omnia_cli.local.report import AgentState, Reporter, Serving, VersionChange
+from omnia_cli.local.rollout_runner import RolloutRunner
 from omnia_cli.manifests import Document
 from omnia_cli.reaper import Reaper
 from omnia_cli.retention import remarks
-from omnia_core.env import SessionType
-from omnia_core.names import Kind, Mode
+from omnia_core.names import Kind
 from omnia_operator.plan import AgentPlan, Settings
 from omnia_operator.resolve import Problem
 
 # Kinds that run here, and kinds that they use; a note names every other object.
 RUN = {"AgentRuntime", "PromptPack", "ToolRegistry", "Provider", "SessionRetentionPolicy"}
-USED = {"ConfigMap", "Secret", "Service", "Deployment", "Namespace"}
-
-
-def _place(document: Document) -> str:
-    """Return file and line of an object; of a Deployment, where it says what is run."""
-    command = ("spec", "template", "spec", "containers", 0, "command")
-    return f"{document.file}:{document.line(command if command in document.lines else ())}"
+USED = {"ConfigMap", "Secret", "Service", "Deployment", "Namespace", "RolloutAnalysis"}
 
 
 @dataclass
@@ -63,6 +56,7 @@ class Runner:
         port: the port of the first agent, in place of the manifest's.
         occupant: names the program that uses a port.
         log: the file with the lines of all programs.
+        control: the socket for other commands.
         describe: says of a problem of an agent where it is among the documents.
         conversations: where agents that name no server keep their sessions.
         steps: the times at which canaries advance, without a change of the manifests.
@@ -79,6 +73,7 @@ class Runner:
     port: int | None = None
     occupant: Callable[[int], str] = lambda _port: "another program"
     log: str = ""
+    control: str = ""
     describe: Callable[[Document, Problem, Sequence[Document]], str] = (
         lambda _agent, problem, _documents: problem.message
     )
@@ -93,25 +88,35 @@ class Runner:
     _noted: set[str] = field(default_factory=set)
     _broken: set[str] = field(default_factory=set)
     _places: Mapping[str, str] = field(default_factory=dict)
+    _revive: bool = True
     _summaries: Mapping[Key, AgentSummary] = field(default_factory=dict)
     _histories: Histories = field(init=False)
+    rollouts: RolloutRunner = field(init=False)
 
     def __post_init__(self) -> None:
         self._histories = Histories(self.reporter, self.ports, inherited(self.environ), self.reaper)
+        self.rollouts = RolloutRunner(
+            self.reporter, self._failed, self.ports, self.reaper, self.conversations, self._running
+        )
 
-    async def apply(self, documents: list[Document], *, first: bool) -> bool:
+    async def apply(self, documents: list[Document], *, first: bool, step: bool = False) -> bool:
         """Start, change and end processes as the manifests say; return whether any agent runs.
+
+        With `step` the manifests are those of before: a canary or a rollout goes on.
 
         Raises:
             InvalidResource: a custom resource is not valid; nothing was changed.
         """
+        self._revive = not step
         settings, now = Settings(allow_unauthenticated=True), self.steps.now()
-        wanted = desired(documents, self.environ, settings, self.steps.canaries, now)
+        # A rollout begins when the agent itself serves.
+        rollouts = None if first else await self.rollouts.observe(documents, now)
+        wanted = desired(documents, self.environ, settings, self.steps.canaries, now, rollouts)
         self.steps.take(wanted.canaries)
         for name, text in wanted.canaries.news:
             self.reporter.note(name, text)
         self._note_others(documents)
-        self._places = {document.name: _place(document) for document in reversed(documents)}
+        self._places = {document.name: place_of(document) for document in reversed(documents)}
         broken, self._broken = self._broken, set()
         self._report(wanted.problems, documents)
         machine = Machine(self.root, wanted.objects, Addresses(), inherited(self.environ))
@@ -131,8 +136,10 @@ class Runner:
         await asyncio.gather(
             *(self._apply_agent(key, plan, machine, first) for key, plan in wanted.plans.items())
         )
-        agents = (running.agent for running in self._agents.values())
-        await self._histories.keep(agent for agent in agents if agent)
+        await self._histories.keep(agent for agent in self._running().values())
+        await self.rollouts.apply(wanted, machine)
+        if first:
+            self.rollouts.begin(documents)
         for name in broken - self._broken:
             self.reporter.repaired(name)
         for name, finding in await silent_servers(documents):
@@ -202,22 +209,25 @@ class Runner:
     def serving(self) -> list[Serving]:
         """List the agents that run."""
         sessions = str(self.conversations.used or "")
-        found = [
-            running.agent.serving(running.group.pids)
-            for key, running in self._agents.items()
-            if key not in self._starting and running.agent and running.group.running
+        return [
+            replace(
+                agent.serving(self._agents[key].group.pids),
+                sessions=sessions,
+                log=self.log,
+                hub=self.hub,
+                control=self.control,
+            )
+            for key, agent in self._running().items()
+            if key not in self._starting
         ]
-        return [replace(each, sessions=sessions, log=self.log, hub=self.hub) for each in found]
 
     def known(self) -> Iterator[KnownAgent]:
         """Yield every agent of the manifests."""
+        running = self._running()
         for key, summary in self._summaries.items():
-            running = self._agents.get(key)
-            state: AgentState | None = None
+            state = AgentState.READY if key in running else None
             if key in self._starting:
                 state = AgentState.STARTING
-            elif running and running.agent and running.group.running:
-                state = AgentState.READY
             port = self._agent_ports[key].client if state else 0
             yield KnownAgent(key, summary, state, port)
 
@@ -232,8 +242,14 @@ class Runner:
         """End every process."""
         everything = [*self._agents.values(), *self._workloads.values()]
         stopping = (running.group.stop() for running in everything)
-        await asyncio.gather(self._histories.stop(), *stopping)
+        await asyncio.gather(self._histories.stop(), self.rollouts.stop(), *stopping)
+        self.ports.close()
         self.conversations.close()
+
+    def _running(self) -> Mapping[Key, LocalAgent]:
+        """Return the agents whose programs run."""
+        found = self._agents.items()
+        return {key: each.agent for key, each in found if each.agent and each.group.running}
 
     def _announce(self) -> list[Serving]:
         """Announce the agents that serve, which it returns, and those that start."""
@@ -349,10 +365,7 @@ class Runner:
         """Report that a restarted runtime has lost the sessions in its memory."""
         pid, before = running.group.pids.get("runtime", 0), running.runtime_pid
         running.runtime_pid = pid
-        runtime = agent.plan.runtime
-        if before in (0, pid) or not runtime or agent.plan.mode is not Mode.AGENT:
-            return
-        if runtime.env.session_type is SessionType.MEMORY:
+        if before not in (0, pid) and in_memory(agent.plan):
             self.reporter.note(
                 agent.plan.name,
                 "the runtime was restarted: its conversations were in memory and are lost; "
@@ -367,19 +380,17 @@ class Runner:
         versions: VersionChange | None = None,
     ) -> None:
         try:
-            changed = await group.apply(specs)
+            changed = await group.apply(specs, revive=self._revive)
         except OSError as error:
             self._failed(group.name, f"cannot be started: {error}")
             return
-        if changed and not first:
+        if changed and not first and self._revive:
             self.reporter.reloaded(group.name, versions)
 
     def _note_others(self, documents: list[Document]) -> None:
         for finding in remarks(documents):
             self._note(finding.object.rpartition("/")[2], finding.message)
         for document in documents:
-            if document.kind == Kind.AGENT_RUNTIME and (note := rollout_note(document.value)):
-                self._note(document.name, note)
             if document.kind not in RUN | USED:
                 self._note(document.name, f"{document.kind}: not run on this machine")
 

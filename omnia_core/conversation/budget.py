@@ -1,4 +1,4 @@
-"""What a caller is told when the budget of an agent is spent, and how a program reads it."""
+"""The messages about a budget that is spent, and how a program reads them."""
 
 import math
 import re
@@ -9,15 +9,31 @@ _RESET = re.compile(r"again from (\S{20}) on")
 
 def spent_message(period: str, limit_usd: float, reset: datetime) -> str:
     """Say that a budget is spent; `period` is day or month, `reset` when the next one begins."""
-    when = reset.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return (
         f"the budget of the agent, {limit_usd:g} USD a {period}, is spent: it answers again from"
-        f" {when} on; whoever runs it may raise spec.budget"
+        f" {_written(reset)} on; whoever runs it may raise spec.budget"
+    )
+
+
+def warned_message(period: str, limit_usd: float, reset: datetime) -> str:
+    """Say that a budget is spent that stops nothing."""
+    return (
+        f"the budget of the agent, {limit_usd:g} USD a {period}, is spent; turns go on, because"
+        f" spec.budget.onExceeded is warn; it counts again from {_written(reset)} on"
+    )
+
+
+def judges_message(limit_usd: float, reset: datetime) -> str:
+    """Say that the budget of judges is spent."""
+    return (
+        f"the budget of judges, {limit_usd:g} USD a day, is spent: they are asked again from"
+        f" {_written(reset)} on, and evaluations are skipped until then; raise"
+        " spec.evals.budget.usdPerDay, or lower spec.evals.sampling.extendedRate"
     )
 
 
 def reset_of(message: str) -> datetime | None:
-    """Return when the agent answers again; None for a message about something else."""
+    """Return when the next budget begins; None for a message about something else."""
     found = _RESET.search(message)
     try:
         return datetime.fromisoformat(found[1]) if found else None
@@ -35,3 +51,7 @@ def retry_after(message: str, now: datetime | None = None) -> dict[str, str]:
         return {}
     seconds = (reset - (now or datetime.now(UTC))).total_seconds()
     return {"Retry-After": str(max(1, math.ceil(seconds)))}
+
+
+def _written(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -82,8 +82,8 @@ class FacadeEnv(EnvContract, frozen=True, kw_only=True):
     peer_port: Annotated[
         Port | None,
         Meta(
-            description="Port at which a candidate lets in the facades of the agent that have the"
-            " token; closed when unset."
+            description="Port at which the pod lets in the facades of the other side of a rollout"
+            " that have the token; closed when unset."
         ),
     ] = None
     function_path: Annotated[

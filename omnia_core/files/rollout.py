@@ -36,6 +36,8 @@ class Schedule(Struct, frozen=True, omit_defaults=True, rename="camel"):
         steps: times in milliseconds since 1970, and the percentage of the sessions that begin from
             then on; in ascending order.
         over: stable answers every session, those of the candidate too.
+        stable: `host:port` of the doors of stable's pods, where clients reach facades of the
+            candidate too; "" where they do not.
     """
 
     id: str
@@ -43,6 +45,7 @@ class Schedule(Struct, frozen=True, omit_defaults=True, rename="camel"):
     hash_on: str = ""
     steps: Annotated[tuple[tuple[int, Weight], ...], Meta(max_length=MAX_WEIGHTS)] = ()
     over: bool = False
+    stable: str = ""
 
 
 def weight_at(schedule: Schedule, began: int) -> int:

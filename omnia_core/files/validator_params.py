@@ -65,6 +65,10 @@ class Params:
         """Return whether a parameter is given; null counts as not given."""
         return self._given([name])[1] is not None
 
+    def is_list(self, name: str) -> bool:
+        """Return whether a parameter is given as a list."""
+        return isinstance(self._given([name])[1], list)
+
     def text(self, *names: str) -> str | None:
         """Return a non-empty text; None when it is not given."""
         name, value = self._given(names)

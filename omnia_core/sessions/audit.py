@@ -45,7 +45,8 @@ class ProviderCall(Struct, frozen=True):
         provider: the name of the provider in the agent.
         fault: the kind of the error; "" without an error.
         attempt: counts the requests for one answer, from 1; only a request whose answer has not
-            begun is retried.
+            begun is retried. 0: the request was for no answer, but for a name or a summary of the
+            session. It costs the session something, and no turn.
         duration_ms: until the end of the answer.
     """
 

@@ -71,7 +71,7 @@ def with_trail(
         session: its messages.
         turns: how many turns the trail counts. Messages that were said elsewhere, before the
             session, are in no trail: its numbers are those of the last turns.
-        models: the calls of models.
+        models: the calls of models for answers, whose `attempt` is not 0.
         tools: the calls of tools.
         events: those of `TOLD_BY_EVENTS`; others may be among them.
     """

@@ -17,6 +17,7 @@ from omnia_core.files.rollout import (
     on_candidate,
     parse_schedule,
 )
+from omnia_core.names import Variant
 
 # The files are checked for changes by a request, if the last check was so long ago.
 CHECK_SECONDS = 1.0
@@ -34,9 +35,21 @@ class _Read(Struct, frozen=True):
 class RolloutFiles:
     """The schedule of the running rollout, and the token for the pods of its candidate."""
 
-    def __init__(self, folder: str, clock: Callable[[], float] = time.monotonic) -> None:
-        """Read nothing yet; the folder may be empty or absent, and `clock` returns seconds."""
+    def __init__(
+        self,
+        folder: str,
+        variant: Variant = Variant.STABLE,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Read nothing yet.
+
+        Args:
+            folder: may be empty or absent.
+            variant: the side of this pod.
+            clock: returns seconds.
+        """
         self._folder = Path(folder)
+        self._variant = variant
         self._clock = clock
         self._checked: float | None = None
         self._signature: Signature | None = None
@@ -44,7 +57,7 @@ class RolloutFiles:
 
     @property
     def token(self) -> str:
-        """What a facade says to enter a pod of the candidate; "" where nobody is let in."""
+        """What a facade says to enter a pod of the other side; "" where nobody is let in."""
         return self._current().token
 
     @property
@@ -53,13 +66,23 @@ class RolloutFiles:
         schedule = self._current().schedule
         return "" if schedule is None else schedule.hash_on.lower()
 
-    def placed(self, session_id: str, affinity: str) -> Schedule | None:
-        """Return the rollout whose candidate answers a session; None: stable does."""
+    def other_side(self, session_id: str, affinity: str) -> str:
+        """Return the doors of the other side if it answers a session; "": this side does.
+
+        A facade of the candidate places sessions only where the schedule has the doors of stable:
+        clients reach it then, and a session may belong to stable.
+        """
         schedule = self._current().schedule
         if schedule is None:
-            return None
+            return ""
+        stable = self._variant is Variant.STABLE
+        if not stable and not schedule.stable:
+            return ""
         now_ms = time.time_ns() // 1_000_000
-        return schedule if on_candidate(schedule, session_id, affinity, now_ms) else None
+        chosen = on_candidate(schedule, session_id, affinity, now_ms)
+        if chosen is not stable:
+            return ""
+        return schedule.candidate if chosen else schedule.stable
 
     def _current(self) -> _Read:
         now = self._clock()

@@ -1,4 +1,4 @@
-"""The door of a candidate's pod: facades of the agent reach its runtime through it.
+"""The door of a pod in a rollout: facades of the other side reach its runtime through it.
 
 The runtime listens on loopback only. A facade connects to this port and says one line, which is
 `OMNIA-PEER ` and the token of the rollout. What follows is joined, byte for byte, with the port of

@@ -8,9 +8,9 @@ from omnia_core.errors import ConfigurationError
 from omnia_core.names import Handler, Variant
 from omnia_facade.rollout.files import RolloutFiles
 from omnia_facade.rollout.peer_door import peer_line
-from omnia_facade.runtime_client.candidates import CandidatePods
+from omnia_facade.runtime_client.peer_pods import PeerPods
 from omnia_facade.runtime_client.port import RuntimeClient
-from omnia_facade.runtime_client.routed import RoutedRuntime
+from omnia_facade.runtime_client.routed import RolloutSides, RoutedRuntime
 from omnia_facade.runtime_client.transport import RuntimeTransport
 
 _MAX_PORT = 65_535
@@ -25,7 +25,8 @@ def open_client(
     """Return the client, or None if the facade answers without a runtime.
 
     Calls wait for `ready_seconds` at most while the runtime starts. With `rollout`, sessions of the
-    candidate are routed to its pods; `stepped_in` is called with the reason when they cannot be.
+    other side are routed to its pods; `stepped_in` is called with the reason when stable answers in
+    place of the candidate.
 
     Raises:
         ConfigurationError: the address is invalid.
@@ -44,19 +45,28 @@ def open_client(
         )
 
     own = remote(_transport(env, ready_seconds), env.variant)
-    if rollout is None or env.variant is not Variant.STABLE:
+    if rollout is None:
         return own
     files = rollout
+    stable = env.variant is Variant.STABLE
+    other = Variant.CANDIDATE if stable else Variant.STABLE
 
     def open_pod(host: str, port: int) -> RuntimeClient:
         from omnia_facade.runtime_client.builtin import BuiltinRuntimeTransport  # noqa: PLC0415 - as below
 
         # grpcio cannot say the line with the token.
         line = peer_line(files.token)
-        return remote(BuiltinRuntimeTransport(host, port, preamble=line), Variant.CANDIDATE)
+        return remote(BuiltinRuntimeTransport(host, port, preamble=line), other)
 
-    pods = CandidatePods(open_pod)
-    return RoutedRuntime(own, files, pods.reach, pods.close, stepped_in)
+    pods = PeerPods(open_pod)
+    # What is counted is how often the candidate could not be reached.
+    count = stepped_in if stable else _uncounted
+    sides = RolloutSides(own, env.variant, other)
+    return RoutedRuntime(sides, files, pods.reach, pods.close, count)
+
+
+def _uncounted(_: str) -> None:
+    """Do not count that the candidate answered in place of stable."""
 
 
 def _transport(env: FacadeEnv, ready_seconds: float) -> RuntimeTransport:

@@ -1,4 +1,8 @@
-"""The client of a rollout: each session is answered by the runtime of its side."""
+"""The client of a rollout: each session is answered by the runtime of its side.
+
+The facades of stable route to the candidate. Where a mesh or a Gateway splits the traffic, and
+sessions are sticky, those of the candidate route to stable too.
+"""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
@@ -32,22 +36,30 @@ _log = structlog.get_logger()
 
 
 class SessionPlacement(Struct, frozen=True):
-    """A session that the candidate answers: at one of the pods behind `address`, `host:port`."""
+    """A session that the other side answers: one of the pods behind `address`, `host:port`."""
 
     session_id: str
     address: str
 
 
 Reach = Callable[[SessionPlacement], Awaitable[RuntimeClient | None]]
-"""Returns the client of the candidate's pod of a session; None: it has no pod."""
+"""Returns the client of the other side's pod of a session; None: it has no pod."""
+
+
+class RolloutSides(Struct, frozen=True):
+    """The runtime of this pod, its side, and the other one."""
+
+    runtime: RuntimeClient
+    own: Variant
+    other: Variant
 
 
 class RoutedRuntime:
-    """Routes each session to its side. Stable steps in for a candidate that is unreachable."""
+    """Routes each session to its side. This pod steps in for a side that is unreachable."""
 
     def __init__(
         self,
-        stable: RuntimeClient,
+        sides: RolloutSides,
         files: RolloutFiles,
         reach: Reach,
         close: Callable[[], Awaitable[None]],
@@ -56,13 +68,14 @@ class RoutedRuntime:
         """Route between two runtimes.
 
         Args:
-            stable: the runtime of this pod.
+            sides: the runtime of this pod, and which side it is.
             files: decide about a session, or about the id of a call.
-            reach: finds the candidate's pod of a session.
+            reach: finds the other side's pod of a session.
             close: closes the clients that `reach` has returned.
-            stepped_in: called with the reason, one of `STEP_IN_REASONS`, when stable steps in.
+            stepped_in: called with the reason, one of `STEP_IN_REASONS`, when this pod steps in.
         """
-        self._stable = stable
+        self._sides = sides
+        self._own = sides.runtime
         self._files = files
         self._reach = reach
         self._close = close
@@ -70,13 +83,13 @@ class RoutedRuntime:
 
     def variant_of(self, session_id: str, caller: Principal) -> str:
         placed = self._place(session_id, caller)
-        return Variant.STABLE if placed is None else Variant.CANDIDATE
+        return self._sides.own if placed is None else self._sides.other
 
     def converse(self, session_id: str, caller: Principal) -> ConverseStream:
         placed = self._place(session_id, caller)
         if placed is None:
-            return self._stable.converse(session_id, caller)
-        return _CandidateStream(self, placed, caller)
+            return self._own.converse(session_id, caller)
+        return _PeerStream(self, placed, caller)
 
     async def has_conversation(self, session_id: str, caller: Principal) -> Probed:
         return await self._ask(
@@ -101,7 +114,7 @@ class RoutedRuntime:
         self, caller: Principal, limit: int, cursor: str
     ) -> OwnSessionsPage:
         # Both sides have the same session store.
-        return await self._stable.list_conversations(caller, limit, cursor)
+        return await self._own.list_conversations(caller, limit, cursor)
 
     async def name_conversation(self, session_id: str, caller: Principal, name: str) -> Change:
         return await self._ask(
@@ -116,10 +129,10 @@ class RoutedRuntime:
         )
 
     async def describe_agent(self) -> AgentInside:
-        return await self._stable.describe_agent()
+        return await self._own.describe_agent()
 
     async def compose_prompt(self, variables: Mapping[str, str], version: str) -> ComposedPrompt:
-        return await self._stable.compose_prompt(variables, version)
+        return await self._own.compose_prompt(variables, version)
 
     async def fork_conversation(
         self, session_id: str, new_id: str, after_turn: int, caller: Principal
@@ -134,44 +147,49 @@ class RoutedRuntime:
         self, input_json: str, invocation_id: str, caller: Principal, *, seconds: float
     ) -> Invocation:
         placed = self._place(invocation_id, caller)
-        runtime = None if placed is None else await self.candidate(placed)
-        # A call that has reached the candidate may have had effects: it is not made twice.
+        runtime = None if placed is None else await self.peer(placed)
+        # A call that has reached the other side may have had effects: it is not made twice.
         if runtime is not None and await self._answers(runtime):
             return await runtime.invoke(input_json, invocation_id, caller, seconds=seconds)
-        return await self._stable.invoke(input_json, invocation_id, caller, seconds=seconds)
+        return await self._own.invoke(input_json, invocation_id, caller, seconds=seconds)
 
     async def health(self) -> RuntimeHealth:
-        return await self._stable.health()
+        return await self._own.health()
 
     async def close(self) -> None:
         await self._close()
-        await self._stable.close()
+        await self._own.close()
 
-    async def candidate(self, placed: SessionPlacement) -> RuntimeClient | None:
-        """Return the client of the candidate's pod of a session; None: stable has to step in."""
+    @property
+    def other(self) -> Variant:
+        """The other side."""
+        return self._sides.other
+
+    async def peer(self, placed: SessionPlacement) -> RuntimeClient | None:
+        """Return the client of the other side's pod of a session; None: this pod steps in."""
         runtime = await self._reach(placed)
         if runtime is None:
             self.step_in(placed, NO_ADDRESS)
         return runtime
 
     def step_in(self, placed: SessionPlacement, reason: str) -> None:
-        """Count that stable answers in place of the candidate."""
+        """Count that this pod answers in place of the other side."""
         self._stepped_in(reason)
         _log.warning(
-            "stable answers in place of the candidate",
+            f"{self._sides.own.value} answers in place of {self._sides.other.value}",
             session_id=placed.session_id,
             reason=reason,
-            candidate=placed.address,
+            peer=placed.address,
         )
 
-    def stable_stream(self, session_id: str, caller: Principal) -> ConverseStream:
+    def own_stream(self, session_id: str, caller: Principal) -> ConverseStream:
         """Begin a stream of the runtime of this pod."""
-        return self._stable.converse(session_id, caller)
+        return self._own.converse(session_id, caller)
 
     def _place(self, session_id: str, caller: Principal) -> SessionPlacement | None:
-        """Return where a session is answered; None: by stable."""
-        schedule = self._files.placed(session_id, caller.affinity)
-        return None if schedule is None else SessionPlacement(session_id, schedule.candidate)
+        """Return where a session is answered; None: in this pod."""
+        address = self._files.other_side(session_id, caller.affinity)
+        return SessionPlacement(session_id, address) if address else None
 
     async def _answers(self, runtime: RuntimeClient) -> bool:
         try:
@@ -188,23 +206,23 @@ class RoutedRuntime:
     ) -> T:
         """Ask the side of a session; what is asked so may be repeated."""
         placed = self._place(session_id, caller)
-        runtime = None if placed is None else await self.candidate(placed)
+        runtime = None if placed is None else await self.peer(placed)
         if placed is None or runtime is None:
-            return await ask(self._stable)
+            return await ask(self._own)
         try:
             return await ask(runtime)
         except RuntimeFailed as failed:
             if not failed.unreachable:
                 raise
             self.step_in(placed, UNREACHABLE)
-            return await ask(self._stable)
+            return await ask(self._own)
 
 
-class _CandidateStream:
-    """A stream of the candidate, for which stable steps in before the candidate has begun.
+class _PeerStream:
+    """A stream of the other side, for which this pod steps in before that side has begun.
 
-    A candidate that has sent something serves the stream: it may have read the message, stored it
-    and called tools. From then on the turn fails as it does when a runtime dies.
+    A side that has sent something serves the stream: it may have read the message, stored it and
+    called tools. From then on the turn fails as it does when a runtime dies.
     """
 
     __slots__ = ("_caller", "_cancelled", "_placed", "_routed", "_sent", "_stream", "_untouched")
@@ -224,13 +242,13 @@ class _CandidateStream:
 
     @property
     def variant(self) -> str:
-        return Variant.CANDIDATE if self._stream is None else self._stream.variant
+        return self._routed.other if self._stream is None else self._stream.variant
 
     async def send(self, message: OutgoingMessage) -> bool:
         if self._untouched:
             self._sent.append(message)
         stream = self._stream or await self._open()
-        # What was lost before the candidate began is sent again, by `read`.
+        # What was lost before the other side began is sent again, by `read`.
         return await stream.send(message) or self._untouched
 
     async def read(self, receiver: TextReceiver) -> IncomingEvent | None:
@@ -242,7 +260,7 @@ class _CandidateStream:
             if not failed.unreachable or not self._untouched or self._cancelled:
                 raise
             self._routed.step_in(self._placed, UNREACHABLE)
-            stream = self._stream = self._to_stable()
+            stream = self._stream = self._to_own()
             for message in self._sent:
                 await stream.send(message)
             self._begun()
@@ -256,19 +274,19 @@ class _CandidateStream:
             self._stream.cancel()
 
     async def _open(self) -> ConverseStream:
-        runtime = await self._routed.candidate(self._placed)
+        runtime = await self._routed.peer(self._placed)
         if self._stream is None:
             if runtime is None:
                 self._untouched = False
-                self._stream = self._to_stable()
+                self._stream = self._to_own()
             else:
                 self._stream = runtime.converse(self._placed.session_id, self._caller)
             if self._cancelled:
                 self._stream.cancel()
         return self._stream
 
-    def _to_stable(self) -> ConverseStream:
-        return self._routed.stable_stream(self._placed.session_id, self._caller)
+    def _to_own(self) -> ConverseStream:
+        return self._routed.own_stream(self._placed.session_id, self._caller)
 
     def _begun(self) -> None:
         self._untouched = False

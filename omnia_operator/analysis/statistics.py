@@ -1,11 +1,17 @@
-"""Intervals of proportions: a small number of turns says little, and the interval says so.
+"""Intervals: a small number of turns says little, and the interval says so.
 
 Wilson (1927) for one proportion, Newcombe (1998, method 10) for the difference of two. The mean of
 values between 0 and 1 varies at most as much as a proportion, so that both hold for it as well.
+
+Of times and costs a histogram is known. The interval of a quantile lies between two ranks, whose
+values are read from the histogram as Prometheus reads them; the variance of a mean is at most that
+of values at the far ends of their buckets.
 """
 
 import math
+from bisect import bisect_left
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import NormalDist
 
 ALPHA = 0.01
@@ -63,3 +69,89 @@ def newcombe(candidate: Sample, stable: Sample, z: float) -> Interval:
         value - math.hypot(mine.value - mine.low, other.high - other.value),
         value + math.hypot(mine.high - mine.value, other.value - other.low),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """How many values there were in each bucket, and their sum; none is negative.
+
+    Attributes:
+        edges: upper ends of the buckets, in ascending order.
+        counts: the number of values up to each edge, and then that of all values.
+        total: their sum.
+    """
+
+    edges: tuple[float, ...]
+    counts: tuple[float, ...]
+    total: float = 0.0
+
+    @property
+    def count(self) -> float:
+        """How many values there were."""
+        return self.counts[-1]
+
+    @property
+    def mean(self) -> float:
+        """The mean; 0 without a value."""
+        return self.total / self.count if self.count > 0 else 0.0
+
+    def at(self, share: float) -> tuple[float, float]:
+        """Return the value below which a share of the values is, and the end of its bucket.
+
+        Within a bucket the values are taken as evenly spread. Beyond the last edge the value is
+        that edge, and the end is infinite.
+        """
+        rank = share * self.count
+        index = bisect_left(self.counts, rank)
+        low = self.edges[index - 1] if index else 0.0
+        if index >= len(self.edges):
+            return low, math.inf
+        high, before = self.edges[index], self.counts[index - 1] if index else 0.0
+        inside = self.counts[index] - before
+        part = (rank - before) / inside if inside > 0 else 1.0
+        return low + (high - low) * part, high
+
+
+def quantile(histogram: Histogram, share: float, z: float) -> Interval:
+    """Return the interval of a quantile; without an upper end while there are too few values."""
+    count = histogram.count
+    if count <= 0:
+        return Interval(0.0, 0.0, math.inf)
+    value, end = histogram.at(share)
+    # Wilson's lower rank and the upper rank of the normal distribution are both on the safe side.
+    low, _ = histogram.at(wilson(Sample(count, share * count), z).low)
+    above = share + z * math.sqrt(share * (1 - share) / count) + 1 / count
+    if above >= 1 or end == math.inf:
+        return Interval(value, low, math.inf)
+    high, end = histogram.at(above)
+    return Interval(value, low, math.inf if end == math.inf else max(value, high))
+
+
+def mean(histogram: Histogram, z: float) -> Interval:
+    """Return the interval of a mean; without an upper end if a value is beyond the last edge."""
+    count, middle = histogram.count, histogram.mean
+    if count <= 0 or histogram.counts[-2] < count:
+        return Interval(middle, 0.0, math.inf)
+    squares, before = 0.0, 0.0
+    for (low, high), upto in zip(
+        pairwise((0.0, *histogram.edges)), histogram.counts[:-1], strict=True
+    ):
+        squares += (upto - before) * max((low - middle) ** 2, (high - middle) ** 2)
+        before = upto
+    half = z * math.sqrt(squares) / count
+    return Interval(middle, max(0.0, middle - half), middle + half)
+
+
+def excess(candidate: Interval, stable: Interval) -> Interval:
+    """Return by which part of stable's value the candidate's is larger."""
+    return Interval(
+        _quotient(candidate.value, stable.value) - 1,
+        _quotient(candidate.low, stable.high) - 1,
+        _quotient(candidate.high, stable.low) - 1,
+    )
+
+
+def _quotient(above: float, below: float) -> float:
+    if below > 0:
+        return 0.0 if below == math.inf else above / below
+    return math.inf if above > 0 else 1.0

@@ -19,7 +19,8 @@ class BudgetSpec(Model):
     usd_per_month: Dollars | None = None
     """US dollars a month. A month begins on its first day at 00:00 UTC."""
     on_exceeded: OnExceeded = OnExceeded.STOP
-    """`stop`: no turn begins until the next day or month; `warn`: only a log line and a metric."""
+    """`stop`: no turn begins until the next day or month; `warn`: only a log line, the
+    condition and a metric."""
 
     has_a_limit: ClassVar = rule(
         "a budget needs a limit: add usdPerDay, usdPerMonth, or both",

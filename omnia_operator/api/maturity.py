@@ -25,10 +25,6 @@ class Later:
     """Whether the value has no effect, or that of another value."""
 
 
-def _given(_: object) -> bool:
-    return True
-
-
 def _one_of(*values: object) -> Callable[[object], bool]:
     return lambda value: value in values
 
@@ -38,12 +34,6 @@ _AGENT = Kind.AGENT_RUNTIME
 _REGISTRY = Kind.TOOL_REGISTRY
 
 LATER = (
-    Later(
-        _AGENT,
-        "spec.rollout.trafficRouting.istio",
-        _given,
-        "Weights of Istio are not implemented yet: the facades of the agent split the traffic.",
-    ),
     Later(
         _AGENT,
         "spec.runtime.autoscaling.minReplicas",

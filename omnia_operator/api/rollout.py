@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from omnia_core.units import Duration
-from omnia_operator.api.meta import LocalRef, ObjectRef
+from omnia_operator.api.meta import ObjectRef
 from omnia_operator.api.model import (
     DurationField,
     Label,
@@ -18,6 +18,7 @@ from omnia_operator.api.model import (
     list_map,
 )
 from omnia_operator.api.rules import rule
+from omnia_operator.api.traffic_routing import TrafficRouting
 
 
 class NamedProvider(Model):
@@ -110,29 +111,6 @@ class Rollback(Model):
     """Whether the candidate is rolled back automatically."""
     cooldown: DurationField = Duration.parse("5m")
     """Shortest time between two rollbacks."""
-
-
-class VirtualService(LocalRef):
-    """An Istio VirtualService whose weights are set."""
-
-    routes: Annotated[tuple[Text, ...], Field(min_length=1, max_length=32)]
-    """Names of the routes to manage."""
-
-
-class Istio(Model):
-    """The Istio objects with the weights."""
-
-    virtual_service: VirtualService
-    """VirtualService whose weights are set."""
-    destination_rule: LocalRef
-    """DestinationRule whose subsets are set."""
-
-
-class TrafficRouting(Model):
-    """What splits the traffic."""
-
-    istio: Istio | None = None
-    """Istio splits it."""
 
 
 class Promotion(StrEnum):
@@ -255,13 +233,16 @@ class Measurement(Model):
 
 
 class PodCounts(Model):
-    """What was counted in a pod: number and sum of the candidate's values, then of stable's."""
+    """What was counted in a pod: the candidate's values, then as many of stable's.
+
+    Of shares, these are number and sum; of times and costs the sum, and a cumulative histogram.
+    """
 
     pod: str
     """UID of the pod."""
-    first: Annotated[tuple[float, ...], Field(max_length=4)]
+    first: Annotated[tuple[float, ...], Field(max_length=64)]
     """When it was read first."""
-    last: Annotated[tuple[float, ...], Field(max_length=4)]
+    last: Annotated[tuple[float, ...], Field(max_length=64)]
     """When it was read last."""
 
 
@@ -348,6 +329,9 @@ class RolloutStatus(Model):
     """What is rolled out."""
     analysis: AnalysisStatus | None = None
     """The analysis of the current step, or the last one that was run."""
+    traffic_routing: TrafficRouting | None = None
+    """The objects whose weights the rollout sets; without it, the facades of the agent split the
+    traffic."""
     over: bool = False
     """Whether the candidate answers no sessions any more."""
     writes: Annotated[int, Field(ge=0, le=2)] = 0

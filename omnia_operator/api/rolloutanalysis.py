@@ -95,11 +95,23 @@ class AgentMeasure(StrEnum):
     EVAL_PASS_RATE = "evalPassRate"  # noqa: S105 - a rate of passed evaluations
     EVAL_SCORE = "evalScore"
     STEPPED_IN = "steppedIn"
+    LATENCY_P95 = "latencyP95"
+    TIME_TO_FIRST_CHUNK_P95 = "timeToFirstChunkP95"
+    COST_PER_TURN = "costPerTurn"
 
     @property
     def more_is_worse(self) -> bool:
         """Whether a larger value is a worse one."""
-        return self in (AgentMeasure.ERROR_RATE, AgentMeasure.STEPPED_IN)
+        return self not in (AgentMeasure.EVAL_PASS_RATE, AgentMeasure.EVAL_SCORE)
+
+    @property
+    def is_amount(self) -> bool:
+        """Whether it is seconds or US dollars, and not a share from 0 to 1."""
+        return self in (
+            AgentMeasure.LATENCY_P95,
+            AgentMeasure.TIME_TO_FIRST_CHUNK_P95,
+            AgentMeasure.COST_PER_TURN,
+        )
 
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -114,13 +126,17 @@ class AgentQuery(Model):
     measure: AgentMeasure
     """`errorRate`: share of the turns that failed. `evalPassRate`: share of the results of an
     evaluation that passed. `evalScore`: mean of its scores. `steppedIn`: share of the candidate's
-    turns that stable answered in its place."""
+    turns that stable answered in its place. `latencyP95`: seconds within which 95 % of the turns
+    and calls end. `timeToFirstChunkP95`: seconds within which 95 % of the answers begin.
+    `costPerTurn`: mean cost of a turn or call in US dollars."""
     eval: Annotated[str, Field(min_length=1, max_length=253)] | None = None
     """Id of the evaluation."""
     worse_by: Share | None = None
-    """By how much the candidate may be worse than stable."""
-    max: Share | None = None
-    """Largest value of the candidate, for `errorRate` and `steppedIn`."""
+    """By how much the candidate may be worse than stable. Times and costs by this part of stable's:
+    0.2 allows a fifth more."""
+    max: Annotated[float, Field(ge=0, le=1_000_000)] | None = None
+    """Largest value of the candidate, not for `evalPassRate` and `evalScore`: a share, seconds or
+    US dollars."""
     min: Share | None = None
     """Least value of the candidate, for `evalPassRate` and `evalScore`."""
     min_samples: Annotated[int, Field(ge=1, le=100_000)] = 20
@@ -132,12 +148,17 @@ class AgentQuery(Model):
         at="eval",
     )
     it_has_a_limit: ClassVar = rule(
-        "without a limit nothing is decided: set worseBy (not for steppedIn), or max for errorRate"
-        " and steppedIn, or min for evalPassRate and evalScore",
+        "without a limit nothing is decided: set worseBy (not for steppedIn), or max (not for"
+        " evalPassRate and evalScore), or min (only for these two)",
         cel="(has(self.worseBy) || has(self.max) || has(self.min)) &&"
         " !(has(self.worseBy) && self.measure == 'steppedIn') &&"
         " !(has(self.max) && self.measure in ['evalPassRate', 'evalScore']) &&"
-        " !(has(self.min) && self.measure in ['errorRate', 'steppedIn'])",
+        " !(has(self.min) && !(self.measure in ['evalPassRate', 'evalScore']))",
+    )
+    a_share_is_at_most_one: ClassVar = rule(
+        "errorRate and steppedIn are shares: set max to a number from 0 to 1, such as 0.05",
+        cel="!has(self.max) || !(self.measure in ['errorRate', 'steppedIn']) || self.max <= 1.0",
+        at="max",
     )
 
 

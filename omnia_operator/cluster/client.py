@@ -16,7 +16,7 @@ from lightkube.types import CascadeType, PatchType
 from omnia_core.errors import Code
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator import labels
-from omnia_operator.cluster.errors import ClusterError, KindMissing, name_taken
+from omnia_operator.cluster.errors import ClusterError, Forbidden, KindMissing, name_taken
 from omnia_operator.cluster.kinds import EVENT, LABELLED, LEASE, OPTIONAL, SECRET, ObjectKind
 from omnia_operator.cluster.manifest import (
     Addition,
@@ -39,6 +39,7 @@ Python returns little to the system."""
 
 _BEGAN = "omnia.began"
 """Extension of a request: when it was sent, by `time.monotonic`."""
+_FORBIDDEN = 403
 _NOT_FOUND = 404
 _CONFLICT = 409
 _INVALID = 422
@@ -85,7 +86,8 @@ def _refusal(error: HTTPStatusError) -> ClusterError:
     status = error.response.status_code
     transient = status in _TRANSIENT or status >= _SERVER_ERROR
     code = Code.UNAVAILABLE if transient else Code.INVALID_ARGUMENT
-    return ClusterError(code, text or str(error), transient=transient)
+    made = Forbidden if status == _FORBIDDEN else ClusterError
+    return made(code, text or str(error), transient=transient)
 
 
 def _namespace_ends(error: HTTPStatusError) -> bool:

@@ -18,6 +18,10 @@ class ClusterError(OmniaError):
         self.transient = transient
 
 
+class Forbidden(ClusterError):
+    """The API server refused a request: the operator lacks the right, or a webhook denies it."""
+
+
 class KindMissing(ClusterError):
     """The cluster lacks the kind: its CustomResourceDefinition is not installed."""
 

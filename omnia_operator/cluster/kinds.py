@@ -47,6 +47,7 @@ CUSTOM = tuple(
 ) = CUSTOM
 CONFIG_MAP = ObjectKind("", "v1", "ConfigMap", "configmaps")
 DEPLOYMENT = ObjectKind("apps", "v1", "Deployment", "deployments")
+DESTINATION_RULE = ObjectKind("networking.istio.io", "v1", "DestinationRule", "destinationrules")
 EVENT = ObjectKind("", "v1", "Event", "events")
 HPA = ObjectKind("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
 HTTP_ROUTE = ObjectKind("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes")
@@ -58,6 +59,11 @@ SCALED_OBJECT = ObjectKind("keda.sh", "v1alpha1", "ScaledObject", "scaledobjects
 SECRET = ObjectKind("", "v1", "Secret", "secrets")
 SERVICE = ObjectKind("", "v1", "Service", "services")
 SERVICE_ACCOUNT = ObjectKind("", "v1", "ServiceAccount", "serviceaccounts")
+VIRTUAL_SERVICE = ObjectKind("networking.istio.io", "v1", "VirtualService", "virtualservices")
+
+ROUTING = (VIRTUAL_SERVICE, DESTINATION_RULE)
+"""Objects of users in which a rollout sets weights. They are read while it runs, and not watched:
+a mesh has thousands of them."""
 
 OWNED = (
     SERVICE_ACCOUNT,
@@ -84,7 +90,7 @@ OPTIONAL = frozenset({SCALED_OBJECT, HTTP_ROUTE, SESSION_RETENTION_POLICY, ROLLO
 """Kinds that a cluster may lack: KEDA's, the Gateway API's, and those that an older chart does not
 have."""
 
-_BY_NAME = {(kind.api_version, kind.name): kind for kind in (*WATCHED, EVENT, LEASE)}
+_BY_NAME = {(kind.api_version, kind.name): kind for kind in (*WATCHED, *ROUTING, EVENT, LEASE)}
 
 
 def kind_of(api_version: str, name: str) -> ObjectKind:

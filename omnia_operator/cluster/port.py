@@ -20,6 +20,14 @@ class Cluster(Protocol):
         """Return an object; None if it does not exist."""
         ...
 
+    async def read_live(self, kind: ObjectKind, key: Key) -> JsonObject | None:
+        """Return a user's object of a kind that is not watched, as the API server has it.
+
+        Raises:
+            Forbidden: the operator may not read it.
+        """
+        ...
+
     async def find(
         self, kind: ObjectKind, namespace: str | None = None, instance: str | None = None
     ) -> list[JsonObject]:

@@ -26,6 +26,9 @@ class WatchedCluster:
             return found
         return await self._config_map(key, found[DIGEST])
 
+    async def read_live(self, kind: ObjectKind, key: Key) -> JsonObject | None:
+        return await self._client.get(kind, key)
+
     async def find(
         self, kind: ObjectKind, namespace: str | None = None, instance: str | None = None
     ) -> list[JsonObject]:

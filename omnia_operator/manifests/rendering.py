@@ -26,8 +26,9 @@ _VALUES = "_values"
 _MARK = "="  # no other text of a template begins with it
 _TEMPLATES = (
     *(f"{kind.name.lower()}.yaml.j2" for kind in OWNED if kind != SECRET),
-    # A second Deployment.
+    # A second Deployment, and Services of one side of a rollout.
     "evals.yaml.j2",
+    "sideservice.yaml.j2",
 )
 
 

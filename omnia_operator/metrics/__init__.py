@@ -2,6 +2,7 @@
 
 from omnia_operator.metrics.reconciling import ReconcileMetrics, ReconcileResult
 from omnia_operator.metrics.requests import RequestMetrics
+from omnia_operator.metrics.rollouts import RolloutGauges, rollout_statuses
 from omnia_operator.metrics.scraped import (
     OperatorGauges,
     policy_agents,
@@ -15,9 +16,11 @@ __all__ = [
     "ReconcileMetrics",
     "ReconcileResult",
     "RequestMetrics",
+    "RolloutGauges",
     "WorkQueueGauges",
     "WorkQueueMetrics",
     "policy_agents",
     "ready_agents",
+    "rollout_statuses",
     "unmet_conditions",
 ]

@@ -13,6 +13,7 @@ from omnia_operator import labels
 from omnia_operator.labels import OwnedNames
 from omnia_operator.plan.evals import EvalsPlan
 from omnia_operator.plan.exposure import IngressPlan, RoutePlan, ServicePlan
+from omnia_operator.plan.rollout import TrafficPlan
 from omnia_operator.plan.shapes import (
     ConfigMapPlan,
     ContainerPlan,
@@ -63,6 +64,8 @@ class AgentPlan:
     """The side of a rollout."""
     rollout: str = ""
     """Digest of what the pods run with, of an agent with a rollout."""
+    traffic: TrafficPlan = field(default_factory=TrafficPlan)
+    """What a rollout by a mesh or a Gateway changes in the Services."""
 
     @property
     def containers(self) -> Iterator[EnvContainer]:
@@ -88,16 +91,18 @@ class AgentPlan:
         return labels.selector(self.name)
 
     @property
+    def service_selector(self) -> JsonObject:
+        """Labels that select the pods behind the Service."""
+        return labels.both_sides(self.name) if self.traffic.both_sides else self.selector
+
+    @property
     def pod_labels(self) -> JsonObject:
         """Labels of the pods."""
-        candidate = self.is_candidate
         return {
             **(self.pods.labels or {}),
             **self.labels,
             labels.MODE: self.mode.value,
-            labels.AGENT_NAME: self.agent or self.name,
-            labels.TRACK: "canary" if candidate else "stable",
-            labels.VARIANT: self.variant.value,
+            **labels.side(self.agent or self.name, self.variant),
         }
 
     @property

@@ -16,6 +16,7 @@ from omnia_operator.cluster.kinds import (
 from omnia_operator.cluster.port import Cluster
 from omnia_operator.discovery import DiscoveryCache, Issuers
 from omnia_operator.plan import Settings
+from omnia_operator.pod_checks import PodChecks
 from omnia_operator.reconcile.agent import reconcile_agent
 from omnia_operator.reconcile.analysis import reconcile_analysis
 from omnia_operator.reconcile.claims import Claims
@@ -28,7 +29,6 @@ from omnia_operator.references import ObjectReference
 from omnia_operator.resolve import Key
 from omnia_operator.rollout.measuring import Measuring
 from omnia_operator.scheduling import Requeue
-from omnia_operator.session_stores import SessionStores
 
 __all__ = ["Reconciler"]
 
@@ -41,7 +41,7 @@ class Reconciler:
     settings: Settings
     discovery: DiscoveryCache
     issuers: Issuers
-    stores: SessionStores
+    pod_checks: PodChecks
     measuring: Measuring
     claims: Claims = field(default_factory=Claims)
     corrections: Corrections = field(default_factory=Corrections)
@@ -63,7 +63,7 @@ _RECONCILERS: dict[ObjectKind, Callable[[Reconciler, Key, str], Awaitable[Requeu
         key,
         own.settings,
         issuers=own.issuers,
-        stores=own.stores,
+        pod_checks=own.pod_checks,
         claims=own.claims,
         corrections=own.corrections,
         checks=own.checks,

@@ -5,8 +5,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from omnia_core import names
-from omnia_core.env import FacadeEnv
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator import labels
 from omnia_operator.api import AgentRuntime, AnyResource
@@ -26,7 +24,9 @@ from omnia_operator.cluster.port import Cluster
 from omnia_operator.discovery import Issuers
 from omnia_operator.manifests import render
 from omnia_operator.plan import AgentPlan, Settings, files_hash, hashed, plan
+from omnia_operator.pod_checks import PodChecks
 from omnia_operator.policy import refusals
+from omnia_operator.reconcile.admission import open_to_all
 from omnia_operator.reconcile.card_keys import with_card_key
 from omnia_operator.reconcile.claims import Claims, OtherOperator
 from omnia_operator.reconcile.credentials import with_issuers
@@ -36,6 +36,7 @@ from omnia_operator.reconcile.fetch import fetch
 from omnia_operator.reconcile.former_names import former_objects
 from omnia_operator.reconcile.grants import end_revoked
 from omnia_operator.reconcile.objects import apply, not_installed, prune
+from omnia_operator.reconcile.pod_findings import PodFindings, pod_findings
 from omnia_operator.reconcile.publish import announce, publish
 from omnia_operator.reconcile.rollout import (
     RolloutDecision,
@@ -48,19 +49,19 @@ from omnia_operator.reconcile.secret_copies import copied_manifests, versions_of
 from omnia_operator.resolve import Found, Key, Problem, Resolved, resolve
 from omnia_operator.rollout.measuring import Measuring
 from omnia_operator.scheduling import Requeue
-from omnia_operator.session_stores import SessionStores
 from omnia_operator.status import (
     CARD_SIGNED,
     EVALS_READY,
     EXPOSE_READY,
     OBJECTS_IN_SYNC,
     ROUTE_PENDING,
+    TRAFFIC_ROUTING,
+    WITHIN_BUDGET,
     AgentFacts,
     Announcement,
     DeploymentState,
     PodState,
     agent_status,
-    unreachable_store,
 )
 
 _WARNED = (
@@ -76,6 +77,8 @@ _WARNED = (
     CARD_SIGNED,
     "SessionRetention",
     OBJECTS_IN_SYNC,
+    TRAFFIC_ROUTING,
+    WITHIN_BUDGET,
 )
 # A Gateway's answer is looked for after this time: when the Gateway API was installed after the
 # operator had started, no watch tells it.
@@ -83,7 +86,6 @@ _ROUTE_SECONDS = 15.0
 # New keys of an OpenID provider are used at the latest after this time.
 _ISSUER_SECONDS = 120.0
 _GRACE_SECONDS = 1.0
-_TRUE = frozenset({"true", "1"})
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ async def reconcile_agent(
     settings: Settings,
     *,
     issuers: Issuers,
-    stores: SessionStores,
+    pod_checks: PodChecks,
     claims: Claims,
     corrections: Corrections,
     checks: CheckThreads,
@@ -121,7 +123,7 @@ async def reconcile_agent(
     document = await cluster.get(AGENT_RUNTIME, key)
     if document is None or document["metadata"].get("deletionTimestamp"):
         claims.forget(key)
-        stores.forget(key)
+        pod_checks.forget_all(key)
         measuring.forget(key)
         return Requeue.NO  # Kubernetes deletes its objects, by their owner references
     former = await _deployment(cluster, document)
@@ -158,9 +160,9 @@ async def reconcile_agent(
     claims.applied(key, deployment, settings.operator)
     if _may_be_applied_still(document, outcome, now):
         return Requeue.after(_GRACE_SECONDS)
-    outcome, reached = _with_store(outcome, stores, key)
-    facts = await _observe(cluster, document, outcome, deployment, former)
-    facts = replace(facts, store_reached=reached)
+    said = pod_findings(outcome.resolved, pod_checks, key)
+    outcome = replace(outcome, problems=(*outcome.problems, *said.problems))
+    facts = await _observe(cluster, document, outcome, deployment, former, said)
     before = status_of(document, AgentRuntimeStatus)
     after = agent_status(facts, before, now)
     statuses = before, after
@@ -203,18 +205,6 @@ def _may_be_applied_still(document: JsonObject, outcome: _Outcome, now: str) -> 
     missing = all(problem.reason.endswith("NotFound") for problem in outcome.problems)
     # Both times are whole seconds. A clock that is behind must not silence the agent.
     return missing and outcome.plan is None and 0 <= age.total_seconds() <= _GRACE_SECONDS
-
-
-def _with_store(outcome: _Outcome, stores: SessionStores, key: Key) -> tuple[_Outcome, bool]:
-    """Add the problem that pods cannot reach the session store; return whether they reach it."""
-    if outcome.resolved is None or not outcome.resolved.has_store:
-        stores.forget(key)
-        return outcome, False
-    state = stores.state(key)
-    if state.outage is None:
-        return outcome, bool(state.reached)
-    problem = unreachable_store(state.outage.pod, state.outage.failure)
-    return replace(outcome, problems=(*outcome.problems, problem)), False
 
 
 def _left_to(other: OtherOperator, settings: Settings) -> Announcement:
@@ -303,6 +293,7 @@ async def _observe(
     outcome: _Outcome,
     deployment: JsonObject | None,
     former: JsonObject | None,
+    said: PodFindings,
 ) -> AgentFacts:
     metadata = document["metadata"]
     key = metadata["namespace"], metadata["name"]
@@ -320,12 +311,14 @@ async def _observe(
         pods=_not_ready(pods),
         evals=evals,
         evals_pods=evals_pods,
-        open_to_all=any(
-            map(_open_to_all, (_planned(outcome.plan), _running(deployment), _running(former)))
-        ),
+        open_to_all=open_to_all(outcome.plan, deployment, former),
         has_service=_own(await cluster.get(SERVICE, key), metadata) is not None,
         route=await _route(cluster, outcome.agent, metadata),
+        store_reached=said.store_reached,
+        budget_spent=said.budget_spent,
+        evals_budget_spent=said.evals_budget_spent,
         rollout=outcome.step.status if outcome.step else None,
+        traffic=outcome.step.traffic if outcome.step and outcome.step.before.active else None,
     )
 
 
@@ -358,31 +351,6 @@ async def _route(
         return None
     kind = INGRESS if expose.http_route is None else HTTP_ROUTE
     return _own(await cluster.get(kind, (metadata["namespace"], metadata["name"])), metadata)
-
-
-def _open_to_all(variables: Iterable[JsonObject]) -> bool:
-    """Whether the facade's environment disables authentication."""
-    name = FacadeEnv.variable("allow_unauthenticated")
-    return any(
-        variable["name"] == name and str(variable.get("value")).lower() in _TRUE
-        for variable in variables
-    )
-
-
-def _planned(planned: AgentPlan | None) -> list[JsonObject]:
-    """Return the facade's environment, the user's variables included."""
-    return [] if planned is None else planned.facade.variables
-
-
-def _running(deployment: JsonObject | None) -> list[JsonObject]:
-    """Return the facade's environment in a Deployment, with what others added."""
-    pods = (deployment or {}).get("spec", {}).get("template", {}).get("spec", {})
-    return [
-        variable
-        for container in pods.get("containers") or ()
-        if container.get("name") == names.FACADE_CONTAINER
-        for variable in container.get("env") or ()
-    ]
 
 
 def _own(live: JsonObject | None, metadata: JsonObject) -> JsonObject | None:

@@ -7,30 +7,29 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_operator import labels
 from omnia_operator.api import AgentRuntime
 from omnia_operator.api.agentruntime import AgentRuntimeStatus
-from omnia_operator.api.rollout import RolloutPhase, RolloutStatus
+from omnia_operator.api.rollout import RolloutStatus
 from omnia_operator.check_threads import CheckThreads
 from omnia_operator.cluster.kinds import AGENT_RUNTIME, DEPLOYMENT, POD
 from omnia_operator.cluster.manifest import owned
 from omnia_operator.cluster.port import Cluster
 from omnia_operator.manifests import render
 from omnia_operator.plan import AgentPlan, Settings, config_hash, plan
-from omnia_operator.plan.rollout import peer_token
-from omnia_operator.reconcile.analysis_progress import analysis_progress
+from omnia_operator.reconcile.analysis_source import ClusterAnalyses
 from omnia_operator.reconcile.card_keys import with_card_key
 from omnia_operator.reconcile.documents import parsed, status_of
 from omnia_operator.reconcile.drift import Corrections
 from omnia_operator.reconcile.fetch import fetch
 from omnia_operator.reconcile.objects import apply, delete_instance, prune
 from omnia_operator.reconcile.secret_copies import copied_manifests, versions_of
+from omnia_operator.reconcile.traffic import route_traffic
 from omnia_operator.resolve import Problem, Resolved, resolve
 from omnia_operator.rollout.candidate import (
     as_candidate,
     candidate_of,
     document_with,
+    hindered,
     obstacle_of,
     replicas_of,
-    schedule_config_map,
-    schedule_of,
 )
 from omnia_operator.rollout.identity import (
     digest_of,
@@ -40,7 +39,10 @@ from omnia_operator.rollout.identity import (
 )
 from omnia_operator.rollout.machine import Plan, World, Write, advance
 from omnia_operator.rollout.measuring import Measuring
+from omnia_operator.rollout.progress import analysis_progress
 from omnia_operator.rollout.requests import request_of
+from omnia_operator.rollout.stable import as_stable
+from omnia_operator.rollout.traffic import TrafficState
 from omnia_operator.status import Announcement, DeploymentState, PodState
 
 
@@ -56,6 +58,8 @@ class RolloutDecision:
     plan: Plan
     status: RolloutStatus
     """The next status."""
+    traffic: TrafficState
+    """What splits the traffic, by the status as it was read."""
 
     def agent(self, agent: AgentRuntime) -> AgentRuntime:
         """Return the agent as stable runs it."""
@@ -78,8 +82,11 @@ async def rollout_step(
     if agent.spec.rollout is None and not before.active:
         measuring.forget(agent.key)
         return None
+    # The weight is in the status already, so it may be set before anything is decided.
+    traffic = await route_traffic(cluster, agent, before)
     world = World(
         now=now,
+        traffic=traffic,
         stable_runs=_runs(await _live(cluster, document, agent.metadata.name)),
         request=request_of(document),
         obstacle=obstacle_of(agent) if agent.spec.rollout else "",
@@ -92,11 +99,12 @@ async def rollout_step(
             candidate_ready=_is_ready(live, digest_of(before.candidate)),
             candidate_failure=await _failure(cluster, agent.key[0], name, live),
         )
-    analysis = await analysis_progress(cluster, agent, before, world, measuring)
+    source = ClusterAnalyses(cluster)
+    analysis = await analysis_progress(source, agent, before, world, measuring)
     world = replace(world, analysis=analysis)
     decided = advance(agent.spec, before, world)
     stable = document_with(document, decided.stable)
-    return RolloutDecision(document, stable, before, decided, decided.status)
+    return RolloutDecision(document, stable, before, decided, decided.status, traffic)
 
 
 async def write_end(cluster: Cluster, step: RolloutDecision | None) -> None:
@@ -120,20 +128,9 @@ async def write_end(cluster: Cluster, step: RolloutDecision | None) -> None:
 
 
 def with_rollout(planned: AgentPlan, agent: AgentRuntime, step: RolloutDecision) -> AgentPlan:
-    """Add to the plan of stable what its facades need.
-
-    The schedule is that of the status as it was read: what is not written there yet may be decided
-    anew, and a weight must not begin at two times.
-    """
-    schedule = schedule_of(agent, step.before)
+    """Return the plan of stable with what the rollout adds to it."""
     planned = replace(planned, rollout=digest_of(step.plan.stable))
-    if schedule is None:
-        return planned
-    return replace(
-        planned,
-        config_maps=(*planned.config_maps, schedule_config_map(agent.metadata.name, schedule)),
-        secret_copies=(*planned.secret_copies, peer_token(*agent.key)),
-    )
+    return as_stable(planned, agent, step.before, step.traffic)
 
 
 async def converge_candidate(
@@ -180,11 +177,7 @@ def _first(problems: "list[Problem] | tuple[Problem, ...]") -> str:
 
 
 def _hindered(step: RolloutDecision, problem: str) -> RolloutDecision:
-    status = step.status
-    if status.phase is not RolloutPhase.PROGRESSING:
-        return step
-    message = f"{status.message or 'the candidate is not complete'}: {problem}"
-    return replace(step, status=status.model_copy(update={"message": message}))
+    return replace(step, status=hindered(step.status, problem))
 
 
 async def _live(cluster: Cluster, document: JsonObject, name: str) -> JsonObject | None:

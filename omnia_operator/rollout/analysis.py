@@ -26,7 +26,7 @@ from omnia_operator.api.rollout import (
     PodCounts,
 )
 from omnia_operator.api.rolloutanalysis import AgentQuery, AnalysisMetric, RolloutAnalysisSpec
-from omnia_operator.rollout.comparison import PodReading, compared, counted, samples
+from omnia_operator.rollout.comparison import PodReading, compared, counted, values_of
 
 ERROR_SECONDS = 10.0
 """After an error it is measured again in this time."""
@@ -192,7 +192,7 @@ def shown_value(value: Any) -> str:
 def _compared(
     metric: AnalysisMetric, query: AgentQuery, counts: tuple[PodCounts, ...], now: str
 ) -> Measurement:
-    candidate, stable = samples(counts)
+    candidate, stable = values_of(query.measure, counts)
     result, shown = compared(query, candidate, stable, metric.measurements)
     return Measurement(time=now, result=result, value=shown)
 

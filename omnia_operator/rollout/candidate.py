@@ -13,10 +13,10 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import Handler, Variant
 from omnia_operator import labels
 from omnia_operator.api.agentruntime import AgentRuntime
-from omnia_operator.api.rollout import RolloutFields, RolloutStatus
+from omnia_operator.api.rollout import RolloutFields, RolloutPhase, RolloutStatus
 from omnia_operator.labels import OwnedNames
 from omnia_operator.plan.desired import AgentPlan
-from omnia_operator.plan.rollout import rollout_volume
+from omnia_operator.plan.rollout import PEER_DOOR, rollout_volume
 from omnia_operator.plan.shapes import ConfigMapPlan
 from omnia_operator.rollout.machine import milliseconds
 
@@ -92,7 +92,6 @@ def as_candidate(planned: AgentPlan, agent: str, digest: str) -> AgentPlan:
         variant=Variant.CANDIDATE,
         peer_port=names.PEER_PORT,
     )
-    door = {"name": "peer", "containerPort": names.PEER_PORT, "protocol": "TCP"}
     runtime = planned.runtime
     if runtime is not None:
         env = msgspec.structs.replace(runtime.env, agent_name=agent, variant=Variant.CANDIDATE)
@@ -101,7 +100,7 @@ def as_candidate(planned: AgentPlan, agent: str, digest: str) -> AgentPlan:
         planned,
         agent=agent,
         variant=Variant.CANDIDATE,
-        facade=replace(planned.facade, env=facade_env, ports=(*planned.facade.ports, door)),
+        facade=replace(planned.facade, env=facade_env, ports=(*planned.facade.ports, PEER_DOOR)),
         runtime=runtime,
         config_maps=tuple(_renamed(each, agent) for each in planned.config_maps),
         volumes=tuple(
@@ -123,18 +122,31 @@ def replicas_of(status: RolloutStatus, stable: int) -> int:
     return max(1, math.ceil(stable * weight / _ALL))
 
 
+def hindered(status: RolloutStatus, problem: str) -> RolloutStatus:
+    """Return the status of a rollout whose candidate has a problem that may pass."""
+    if status.phase is not RolloutPhase.PROGRESSING:
+        return status
+    message = f"{status.message or 'the candidate is not complete'}: {problem}"
+    return status.model_copy(update={"message": message})
+
+
 def schedule_of(agent: AgentRuntime, status: RolloutStatus) -> Schedule | None:
-    """Return the schedule that facades follow; None while there is no rollout."""
+    """Return the schedule that facades follow; None: each answers what reaches it."""
     if not status.active or status.id is None:
         return None
     namespace, name = agent.key
     sticky = agent.spec.rollout.sticky_session if agent.spec.rollout else None
+    routed = status.traffic_routing is not None
+    if routed and sticky is None:
+        return None
+    doors = f"{labels.stable_service(name)}.{namespace}.svc:{names.PEER_PORT}"
     return Schedule(
         id=status.id,
         candidate=f"{labels.canary_name(name)}.{namespace}.svc:{names.PEER_PORT}",
         hash_on=sticky.hash_on.lower() if sticky else "",
         steps=tuple((milliseconds(each.time), each.weight) for each in status.weights[-64:]),
         over=status.over,
+        stable=doors if routed else "",
     )
 
 

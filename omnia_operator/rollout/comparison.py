@@ -4,15 +4,36 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from omnia_operator.analysis.statistics import Interval, Sample, newcombe, wilson, z_of
+from omnia_core.telemetry.buckets import DURATION_SECONDS, FIRST_CHUNK_SECONDS, TURN_COST_USD
+from omnia_operator.analysis.statistics import (
+    Histogram,
+    Interval,
+    Sample,
+    excess,
+    mean,
+    newcombe,
+    quantile,
+    wilson,
+    z_of,
+)
 from omnia_operator.api.rollout import MeasurementResult, PodCounts
-from omnia_operator.api.rolloutanalysis import AgentQuery
+from omnia_operator.api.rolloutanalysis import AgentMeasure, AgentQuery
 
-Counts: TypeAlias = tuple[float, float, float, float]
-"""Number and sum of the candidate's values, then of stable's."""
+Counts: TypeAlias = tuple[float, ...]
+"""The candidate's values, then as many of stable's: of shares their number and sum, of times and
+costs their sum and a cumulative histogram."""
 
-NOTHING: Counts = (0.0, 0.0, 0.0, 0.0)
+Values: TypeAlias = Sample | Histogram
+
+EDGES = {
+    AgentMeasure.LATENCY_P95: tuple(map(float, DURATION_SECONDS)),
+    AgentMeasure.TIME_TO_FIRST_CHUNK_P95: tuple(map(float, FIRST_CHUNK_SECONDS)),
+    AgentMeasure.COST_PER_TURN: TURN_COST_USD,
+}
+"""The buckets of what is compared by a histogram."""
+
 MOST_PODS = 200
+_PERCENTILE = 0.95
 
 
 @dataclass(frozen=True)
@@ -35,9 +56,10 @@ def counted(
     known = {each.pod: each for each in before}
     for pod, reading in readings.items():
         found = known.get(pod)
-        if found is None:
-            if len(known) < MOST_PODS:
-                start = NOTHING if reading.is_new else reading.counts
+        if found is None or len(found.last) != len(reading.counts):
+            # A pod that is not known, or a metric that measures something else now.
+            if found is not None or len(known) < MOST_PODS:
+                start = (0.0,) * len(reading.counts) if reading.is_new else reading.counts
                 known[pod] = PodCounts(pod=pod, first=start, last=reading.counts)
             continue
         first: tuple[float, ...] = found.first
@@ -48,32 +70,40 @@ def counted(
     return tuple(known.values())
 
 
-def samples(counts: tuple[PodCounts, ...]) -> tuple[Sample, Sample]:
+def values_of(measure: AgentMeasure, counts: tuple[PodCounts, ...]) -> tuple[Values, Values]:
     """Return what was counted since the analysis began: of the candidate, and of stable."""
-    sums = [0.0] * len(NOTHING)
+    edges = EDGES.get(measure, ())
+    width = len(edges) + 2
+    sums = [0.0] * (2 * width)
     for each in counts:
-        for index, (last, first) in enumerate(zip(each.last, each.first, strict=True)):
-            sums[index] += last - first
-    return Sample(sums[0], sums[1]), Sample(sums[2], sums[3])
+        if len(each.last) == len(sums):
+            for index, (last, first) in enumerate(zip(each.last, each.first, strict=True)):
+                sums[index] += last - first
+    candidate, stable = sums[:width], sums[width:]
+    if not edges:
+        return Sample(*candidate), Sample(*stable)
+    return (
+        Histogram(edges, tuple(candidate[1:]), candidate[0]),
+        Histogram(edges, tuple(stable[1:]), stable[0]),
+    )
 
 
 def compared(
-    query: AgentQuery, candidate: Sample, stable: Sample, looks: int
+    query: AgentQuery, candidate: Values, stable: Values, looks: int
 ) -> tuple[MeasurementResult, str]:
     """Return what is known after one of so many looks, and the numbers.
 
     `Inconclusive` is not decided yet: good and bad are as possible.
     """
-    z = z_of(looks)
-    mine = wilson(candidate, z)
+    mine, worse = _intervals(query.measure, candidate, stable, looks)
     shown = f"candidate {_shown(mine)} of {candidate.count:.0f}"
     verdicts: list[MeasurementResult] = []
     if query.worse_by is not None:
-        found = newcombe(candidate, stable, z)
-        other = f"stable {stable.mean:.3g} of {stable.count:.0f}"
-        shown += f", {other}, difference {_shown(found)}"
-        worse = found if query.measure.more_is_worse else _negative(found)
-        verdicts.append(_against(worse, query.worse_by))
+        other = _value(query.measure, stable)
+        kind = "relative difference" if query.measure.is_amount else "difference"
+        shown += f", stable {other:.3g} of {stable.count:.0f}, {kind} {_shown(worse)}"
+        bad = worse if query.measure.more_is_worse else _negative(worse)
+        verdicts.append(_against(bad, query.worse_by))
     if query.max is not None:
         verdicts.append(_against(mine, query.max))
     if query.min is not None:
@@ -85,6 +115,33 @@ def compared(
         if result in verdicts:
             return result, shown
     return MeasurementResult.SUCCESSFUL, shown
+
+
+def _intervals(
+    measure: AgentMeasure, candidate: Values, stable: Values, looks: int
+) -> tuple[Interval, Interval]:
+    """Return the interval of the candidate, and that of its difference from stable."""
+    if isinstance(candidate, Histogram) and isinstance(stable, Histogram):
+        # Both intervals have to hold for that of their quotient.
+        z = z_of(2 * looks)
+        mine, other = (_amount(measure, each, z) for each in (candidate, stable))
+        return mine, excess(mine, other)
+    if isinstance(candidate, Sample) and isinstance(stable, Sample):
+        z = z_of(looks)
+        return wilson(candidate, z), newcombe(candidate, stable, z)
+    raise AssertionError("both sides are counted in one way")
+
+
+def _amount(measure: AgentMeasure, values: Histogram, z: float) -> Interval:
+    if measure is AgentMeasure.COST_PER_TURN:
+        return mean(values, z)
+    return quantile(values, _PERCENTILE, z)
+
+
+def _value(measure: AgentMeasure, values: Values) -> float:
+    if isinstance(values, Histogram):
+        return _amount(measure, values, 0.0).value
+    return values.mean
 
 
 def _against(value: Interval, limit: float) -> MeasurementResult:

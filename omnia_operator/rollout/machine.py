@@ -33,9 +33,10 @@ from omnia_operator.rollout.identity import (
     stable_of,
     unknown_providers,
 )
+from omnia_operator.rollout.traffic import CHECK_SECONDS, TrafficState, objects_of
 
-SETTLE_SECONDS = 15.0
-"""Mounted files are everywhere after this time: what they replace may go then."""
+SETTLE_SECONDS = LEAD_MS / 1000
+"""Mounted files are in every pod after this time: what they replace may go then."""
 SOON = 1.0
 _ALL = 100
 _NO_WRITE = 2
@@ -56,6 +57,7 @@ ROLLING_BACK = "RollingBack"
 ROLLED_BACK = "RolledBack"
 PROMOTED_HELD = "PromotedHeld"
 NOT_POSSIBLE = "NotPossible"
+TRAFFIC_NOT_ROUTED = "TrafficNotRouted"
 
 
 class Verb(StrEnum):
@@ -115,6 +117,10 @@ class World:
     """Why this agent cannot have a candidate; "" if it can."""
     analysis: AnalysisProgress | None = None
     """The analysis of the current step; None where there is none, or nothing to measure yet."""
+    settle_seconds: float = SETTLE_SECONDS
+    """How long a changed file takes until every facade has read it."""
+    traffic: TrafficState = field(default_factory=TrafficState)
+    """Whether the objects that the status names give the candidate its weight."""
 
 
 @dataclass(frozen=True)
@@ -160,6 +166,7 @@ class _Step:
         rollout = self.spec.rollout
         self.steps: tuple[RolloutStep, ...] = rollout.steps if rollout else ()
         candidate = rollout.candidate if rollout else None
+        self.traffic_routing = objects_of(self.spec)
         self.wanted = None if candidate is None else overridden(self.base, candidate)
         self.wrong = _wrong_candidate(self.spec)
         self.obstacle = self.world.obstacle or self.wrong
@@ -277,6 +284,8 @@ class _Step:
             step_start_time=self.world.now,
             stable=self.stable,
             candidate=self.target,
+            # What has weights of an earlier candidate loses them first.
+            traffic_routing=self.status.traffic_routing or self.traffic_routing,
             held=self.status.held,
             last=last,
             request=self.status.request,
@@ -299,17 +308,34 @@ class _Step:
         if asked is not None:
             return asked
         if self.status.phase is RolloutPhase.PAUSED:
-            return self._still_paused()
+            return self._unrouted() or self._still_paused()
         if self.world.candidate_failure:
             failed = self._failed(self.world.candidate_failure)
             if failed is not None:
                 return failed
+        unrouted = self._unrouted()
+        if unrouted is not None:
+            return unrouted
         index = self._index
         if index < len(self.steps):
             return self._do(self.steps[index])
         if self.world.candidate_ready:
             return self._promote()
         return self._wait("all steps are done; it waits for a ready pod of the candidate")
+
+    def _unrouted(self) -> Plan | None:
+        """Wait until the candidate has its weight; None: it has it."""
+        if self.status.traffic_routing != self.traffic_routing and self.world.traffic.drained:
+            # From here on other objects have the weights, or the facades.
+            update = {"traffic_routing": self.traffic_routing}
+            return self._made(self.status.model_copy(update=update), wake=SOON)
+        problem = self.world.traffic.problem
+        if self.status.traffic_routing == self.traffic_routing and problem is None:
+            return None
+        if self.status.phase is RolloutPhase.PAUSED:
+            return self._made(self.status)  # the reason of the pause says what continues it
+        message = problem.message if problem else "the former objects lose their weights first"
+        return self._made(_shown(self.status, TRAFFIC_NOT_ROUTED, message))
 
     def _asked(self) -> Plan | None:
         """Do what a person asks for."""
@@ -438,7 +464,10 @@ class _Step:
         return rollout.rollback.mode if rollout else RollbackMode.MANUAL
 
     def _weights(self, weight: int) -> tuple[WeightChange, ...]:
-        at = _time(self.world.now) + dt.timedelta(milliseconds=LEAD_MS)
+        rollout = self.spec.rollout
+        placed = self.status.traffic_routing is None or (rollout and rollout.sticky_session)
+        lead = self.world.settle_seconds if placed else 0
+        at = _time(self.world.now) + dt.timedelta(seconds=lead)
         known = self.status.weights
         # A later change cannot begin earlier than the one before it.
         time = max([at.isoformat(), *(each.time for each in known[-1:])], key=_time)
@@ -487,15 +516,16 @@ class _Step:
             status = status.model_copy(update={"writes": status.writes + 1})
             return self._made(status, stable=goal, write=Write.PROMOTION, wake=SOON)
         since = elapsed(status.step_start_time or "", self.world.now)
+        settle = self.world.settle_seconds
         if not status.over:
-            if self.world.stable_runs != digest_of(goal) or since < SETTLE_SECONDS:
-                left = max(SOON, SETTLE_SECONDS - since)
+            if self.world.stable_runs != digest_of(goal) or since < settle:
+                left = max(SOON, settle - since)
                 return self._made(status, stable=goal, wake=left)
             update = {"over": True, "step_start_time": self.world.now}
             over = status.model_copy(update=update)
-            return self._made(over, stable=goal, wake=SETTLE_SECONDS)
-        if since < SETTLE_SECONDS:
-            return self._made(status, stable=goal, wake=SETTLE_SECONDS - since)
+            return self._made(over, stable=goal, wake=settle)
+        if since < settle or not self.world.traffic.drained:
+            return self._made(status, stable=goal, wake=max(SOON, settle - since))
         self.status = status
         self.stable = goal
         self.news.append(News("RolloutPromoted", f"{_what(status)} is promoted"))
@@ -534,9 +564,9 @@ class _Step:
             status = status.model_copy(update={"writes": status.writes + 1})
             return self._made(status, write=Write.ROLLBACK, wake=SOON)
         since = elapsed(status.step_start_time or "", self.world.now)
-        if since < SETTLE_SECONDS:
-            left = SETTLE_SECONDS - since
-            return self._made(status, wake=left)
+        settle = self.world.settle_seconds
+        if since < settle or not self.world.traffic.drained:
+            return self._made(status, wake=max(SOON, settle - since))
         reason = status.message or ""
         self.news.append(News("RolloutRolledBack", f"{_what(status)}: {reason}", warning=True))
         return self._ended(RolloutResult.ROLLED_BACK, reason)
@@ -574,6 +604,8 @@ class _Step:
         if status.active and self.steps:
             done = min((status.current_step or 0) + 1, len(self.steps))
             status = status.model_copy(update={"step": f"{done}/{len(self.steps)}"})
+        if status.active and status.traffic_routing is not None:
+            wake = min(wake or CHECK_SECONDS, CHECK_SECONDS)
         return Plan(
             status=status,
             stable=self.stable if stable is None else stable,

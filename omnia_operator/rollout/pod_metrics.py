@@ -14,7 +14,7 @@ from omnia_operator.api.rolloutanalysis import AgentMeasure, AgentQuery
 from omnia_operator.discovery.egress import Egress
 from omnia_operator.discovery.failure import sentence
 from omnia_operator.discovery.http import fetch_bytes
-from omnia_operator.rollout.comparison import Counts, PodReading
+from omnia_operator.rollout.comparison import EDGES, Counts, PodReading
 
 SECONDS = 5.0
 _LARGEST = 4 * 1024 * 1024
@@ -27,11 +27,28 @@ _REQUESTS = "omnia_agent_requests_total"
 _STEPPED_IN = "omnia_rollout_stepped_in_total"
 _EVALS = "omnia_evals_total"
 _SCORE = "omnia_eval_score"
+_HISTOGRAMS = {
+    AgentMeasure.LATENCY_P95: "omnia_agent_request_duration_seconds",
+    AgentMeasure.TIME_TO_FIRST_CHUNK_P95: "omnia_agent_time_to_first_chunk_seconds",
+    AgentMeasure.COST_PER_TURN: "omnia_turn_cost_usd",
+}
+_OF_FACADES = frozenset(
+    {
+        AgentMeasure.ERROR_RATE,
+        AgentMeasure.STEPPED_IN,
+        AgentMeasure.LATENCY_P95,
+        AgentMeasure.TIME_TO_FIRST_CHUNK_P95,
+    }
+)
 _FAMILIES = {
     AgentMeasure.ERROR_RATE: (_REQUESTS,),
     AgentMeasure.STEPPED_IN: (_REQUESTS, _STEPPED_IN),
     AgentMeasure.EVAL_PASS_RATE: (_EVALS,),
     AgentMeasure.EVAL_SCORE: (f"{_SCORE}_sum", f"{_SCORE}_count"),
+    **{
+        measure: (f"{name}_bucket", f"{name}_sum", f"{name}_count")
+        for measure, name in _HISTOGRAMS.items()
+    },
 }
 
 
@@ -56,15 +73,14 @@ class PodTarget:
 
 def ports_of(measure: AgentMeasure, agent: str) -> Mapping[str, int]:
     """Return the health ports that are read, by the instance of the pods."""
-    if measure in (AgentMeasure.ERROR_RATE, AgentMeasure.STEPPED_IN):
-        # Clients are at the facades of stable, whichever side answers.
-        return {agent: names.FACADE_HEALTH_PORT}
-    runtime = names.RUNTIME_HEALTH_PORT
-    return {
-        agent: runtime,
-        labels.canary_name(agent): runtime,
-        labels.OwnedNames(agent).evals: names.EVALS_HEALTH_PORT,
-    }
+    canary = labels.canary_name(agent)
+    if measure in _OF_FACADES:
+        # Clients are at the facades of stable, and where a mesh splits the traffic at both.
+        return {agent: names.FACADE_HEALTH_PORT, canary: names.FACADE_HEALTH_PORT}
+    runtimes = {agent: names.RUNTIME_HEALTH_PORT, canary: names.RUNTIME_HEALTH_PORT}
+    if measure is AgentMeasure.COST_PER_TURN:
+        return runtimes
+    return {**runtimes, labels.OwnedNames(agent).evals: names.EVALS_HEALTH_PORT}
 
 
 async def read_pods(
@@ -98,11 +114,12 @@ def counts_of(query: AgentQuery, text: str) -> Counts:
     """Return the counts in a text in Prometheus' format.
 
     Raises:
-        ValueError: the text is not in that format.
+        ValueError: the text is not in that format, or has other buckets.
     """
     rows = list(_rows(text, _FAMILIES[query.measure]))
-    candidate = _sample(query, rows, Variant.CANDIDATE)
-    return (*candidate, *_sample(query, rows, Variant.STABLE))
+    block = _histogram if query.measure in EDGES else _sample
+    candidate = block(query, rows, Variant.CANDIDATE)
+    return (*candidate, *block(query, rows, Variant.STABLE))
 
 
 def _rows(text: str, families: tuple[str, ...]) -> Iterator[_Row]:
@@ -113,7 +130,23 @@ def _rows(text: str, families: tuple[str, ...]) -> Iterator[_Row]:
             yield sample.name, sample.labels, sample.value
 
 
-def _sample(query: AgentQuery, rows: list[_Row], side: Variant) -> tuple[float, float]:
+def _histogram(query: AgentQuery, rows: list[_Row], side: Variant) -> Counts:
+    """Return the sum of the values of one side, and how many there are up to each edge."""
+    name, edges = _HISTOGRAMS[query.measure], EDGES[query.measure]
+    of = [row for row in rows if row[1].get("variant") == side]
+    upto: dict[float, float] = dict.fromkeys(edges, 0.0)
+    found = set()
+    for series, more, value in of:
+        if series == f"{name}_bucket" and (edge := float(more["le"])) in upto:
+            upto[edge] += value
+            found.add(edge)
+    if of and found != set(edges):
+        raise ValueError(f"{name} has other buckets: the pod is of another version")
+    total = _sum(row for row in of if row[0] == f"{name}_sum")
+    return total, *upto.values(), _sum(row for row in of if row[0] == f"{name}_count")
+
+
+def _sample(query: AgentQuery, rows: list[_Row], side: Variant) -> Counts:
     """Return number and sum of the values of one side."""
     of = [row for row in rows if row[1].get("variant") == side]
     if query.eval is not None:
@@ -131,6 +164,8 @@ def _sample(query: AgentQuery, rows: list[_Row], side: Variant) -> tuple[float, 
         case AgentMeasure.EVAL_SCORE:
             count = _sum(row for row in of if row[0] == f"{_SCORE}_count")
             return count, _sum(row for row in of if row[0] == f"{_SCORE}_sum")
+        case _:
+            raise AssertionError(f"{query.measure} is counted in a histogram")
 
 
 def _sum(rows: Iterable[_Row]) -> float:

@@ -8,6 +8,7 @@ from omnia_operator.status.agent_conditions import (
     unreachable_store,
 )
 from omnia_operator.status.analysis import analysis_status
+from omnia_operator.status.budget import WITHIN_BUDGET
 from omnia_operator.status.conditions import Announcement, announcements, dated
 from omnia_operator.status.enforced import SPEC_ENFORCED, spec_enforced
 from omnia_operator.status.evals import EVALS_READY
@@ -16,6 +17,7 @@ from omnia_operator.status.pack import PackFacts, news, pack_facts, pack_status
 from omnia_operator.status.policy import PolicyFacts, effective, policy_status
 from omnia_operator.status.provider import provider_status
 from omnia_operator.status.registry import registry_status
+from omnia_operator.status.rollout import TRAFFIC_ROUTING
 from omnia_operator.status.workload import DeploymentState, PodState
 
 __all__ = [
@@ -25,6 +27,8 @@ __all__ = [
     "OBJECTS_IN_SYNC",
     "ROUTE_PENDING",
     "SPEC_ENFORCED",
+    "TRAFFIC_ROUTING",
+    "WITHIN_BUDGET",
     "AgentFacts",
     "Announcement",
     "DeploymentState",

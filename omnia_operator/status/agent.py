@@ -20,6 +20,7 @@ from omnia_operator.api.rollout import RolloutStatus
 from omnia_operator.plan.doors import endpoints
 from omnia_operator.plan.exposure import public_url
 from omnia_operator.resolve import EXTERNAL_AUTH, OIDC_KEYS, Problem, Resolved
+from omnia_operator.rollout.traffic import TrafficState
 from omnia_operator.status.agent_conditions import (
     CARD_SIGNED,
     MEDIA_READY,
@@ -34,6 +35,7 @@ from omnia_operator.status.agent_conditions import (
     open_to_all,
     retention_conditions,
 )
+from omnia_operator.status.budget import WITHIN_BUDGET, budget_conditions
 from omnia_operator.status.conditions import ConditionUpdate, dated, false, true
 from omnia_operator.status.evals import EVALS_READY, evals_conditions
 from omnia_operator.status.exposure import EXPOSE_READY, exposure_conditions
@@ -68,6 +70,7 @@ _OPTIONAL = frozenset(
         SESSION_RETENTION,
         ROLLOUT_ACTIVE,
         TRAFFIC_ROUTING,
+        WITHIN_BUDGET,
     }
 )
 
@@ -95,8 +98,14 @@ class AgentFacts:
     """Whether the facade accepts requests without credentials."""
     store_reached: bool = False
     """Whether pods have said that they reach the session store."""
+    budget_spent: str | None = None
+    """Why no turn begins, in the words of a pod; "" if money is left; None if it is not known."""
+    evals_budget_spent: str = ""
+    """Why judges are not asked, in the words of a pod; "" if they are."""
     rollout: RolloutStatus | None = None
     """Progress of the rollout; None without one."""
+    traffic: TrafficState | None = None
+    """What splits its traffic; None while there is nothing to split."""
 
 
 def agent_status(facts: AgentFacts, previous: AgentRuntimeStatus, now: str) -> AgentRuntimeStatus:
@@ -175,14 +184,17 @@ def _conditions(facts: AgentFacts, previous: AgentRuntimeStatus) -> Iterator[Con
         yield from exposure_conditions(facts.agent, problems, facts.route)
         yield from media_conditions(facts.agent)
         if facts.rollout is not None:
-            yield from rollout_conditions(facts.agent, facts.rollout)
+            yield from rollout_conditions(facts.rollout, facts.traffic)
     if facts.agent is not None and facts.resolved is not None:
         yield from auth_conditions(
             facts.agent, problems, is_open=facts.open_to_all or _still_open(facts, previous)
         )
         yield from card_conditions(facts.resolved)
         yield from retention_conditions(facts.resolved)
-        yield from evals_conditions(facts.resolved, problems, facts.evals, facts.evals_pods)
+        yield from budget_conditions(facts.resolved, facts.budget_spent)
+        yield from evals_conditions(
+            facts.resolved, problems, facts.evals, facts.evals_pods, facts.evals_budget_spent
+        )
     elif facts.open_to_all:
         yield open_to_all()
     if OBJECTS_IN_SYNC in problems:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from omnia_core.suggestions import listed
 from omnia_operator.api.framework import FrameworkType
+from omnia_operator.api.meta import ConditionStatus
 from omnia_operator.plan.evals import enabled, evaluated, works
 from omnia_operator.resolve import DeclaredEvals, Problem, Resolved
 from omnia_operator.status.conditions import ConditionUpdate, false, true
@@ -26,6 +27,7 @@ def evals_conditions(
     problems: Mapping[str, Problem],
     workload: DeploymentState | None,
     pods: tuple[PodState, ...],
+    spent: str = "",
 ) -> Iterator[ConditionUpdate]:
     """Yield the condition about evaluations, if they are enabled.
 
@@ -34,6 +36,7 @@ def evals_conditions(
         problems: by condition.
         workload: the Deployment that evaluates, if there is one.
         pods: its pods that are not ready.
+        spent: why judges are not asked, in the words of a pod; "" if they are.
     """
     if enabled(resolved) is None:
         return
@@ -47,7 +50,9 @@ def evals_conditions(
     elif not declared.light and not declared.others:
         yield true(EVALS_READY, "NothingDeclared", "the PromptPack declares no evaluations")
     elif works(resolved):
-        yield _working(resolved, workload, pods)
+        found = _working(resolved, workload, pods)
+        ready = found.status is ConditionStatus.TRUE
+        yield false(EVALS_READY, "BudgetSpent", spent) if spent and ready else found
     elif resolved.agent.spec.framework.type is FrameworkType.CUSTOM:
         yield false(EVALS_READY, "SessionsNotShared", _NO_STORE)
     else:

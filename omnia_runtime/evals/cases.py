@@ -25,7 +25,7 @@ from omnia_runtime.cassettes.conversation import CONVERSATION, RecordedConversat
 from omnia_runtime.configuration.reload import LiveConfiguration
 from omnia_runtime.evals.evaluate import Evaluation, External, evaluate
 from omnia_runtime.evals.facts import Facts, calls_in
-from omnia_runtime.evals.recorded import answered_turns
+from omnia_runtime.evals.recorded import answered_turns, as_call
 from omnia_runtime.evals.recorded_calls import CALLS, RecordedCalls
 from omnia_runtime.evals.similar import Embedder
 from omnia_runtime.http_client import HTTPClient
@@ -164,10 +164,11 @@ class CaseRunner:
         try:
             if case.recorded is None:
                 made = await self._asked(case, conversation, specs, judges)
-            elif case.ask:
-                made = await self._asked_again(case, case.recorded, specs, judges)
             else:
-                made = await self._recorded(case, case.recorded, specs, judges)
+                function = self._env.mode is Mode.FUNCTION
+                recorded = as_call(case.recorded) if function else case.recorded
+                evaluated = self._asked_again if case.ask else self._recorded
+                made = await evaluated(case, recorded, specs, judges)
         except OmniaError as error:
             made = CaseResult(case.index, case.repeat, error=error.message)
         return structs.replace(made, problems=problems, judge_cost_usd=sum(spent))
@@ -213,11 +214,9 @@ class CaseRunner:
             return CaseResult(case.index, not_asked=why)
         if any(each.parts for each in said):
             return CaseResult(case.index, not_asked="the user sent media, which are not kept")
-        # A call of a function is asked once, however often the agent repaired its answer.
-        asked = said[:1] if self._env.mode is Mode.FUNCTION else said[: before[-1].turn]
         calls = RecordedCalls(session.messages)
         CALLS.set(calls)
-        texts = [each.content for each in asked]
+        texts = [each.content for each in said[: before[-1].turn]]
         turns = await self._ask(f"backtest-{uuid.uuid4()}", texts, case.metadata)
         complete = {each.turn for each in before}
         compared = [each for each in turns if each.turn in complete]

@@ -5,7 +5,7 @@ No turn waits for it. What does not fit into the queue is dropped and counted.
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import structlog
 
@@ -15,12 +15,13 @@ from omnia_core.files.evals import EvalSpec
 from omnia_core.names import EvalOutcome
 from omnia_core.sessions import EvalResult, SessionStore
 from omnia_core.sessions.audit import timestamp
-from omnia_core.telemetry.tracing import SpanKind, Value, names
+from omnia_core.telemetry.tracing import SpanKind
 from omnia_runtime.evals.evaluate import Evaluation, evaluate
 from omnia_runtime.evals.facts import Facts, calls_in
 from omnia_runtime.evals.pace import Pace
 from omnia_runtime.evals.record import record
 from omnia_runtime.evals.selection import Rates, of_turn
+from omnia_runtime.evals.tracing import add_result
 from omnia_runtime.observe.eval_metrics import EvalMetrics
 from omnia_runtime.turns.ended import EndedTurn
 
@@ -166,26 +167,10 @@ async def _run(spec: EvalSpec, facts: Facts) -> Evaluation:
         return Evaluation(spec.id, spec.type, facts.turn, EvalOutcome.ERROR, error=error)
 
 
-def evaluation_attributes(result: EvalResult, *, content: bool) -> Mapping[str, Value]:
-    """Return the attributes of the event of a result; an explanation may quote the session."""
-    attributes: dict[str, Value] = {
-        names.EVALUATION_NAME: result.evaluation,
-        names.EVALUATION_LABEL: str(result.outcome),
-    }
-    if result.score is not None:
-        attributes[names.EVALUATION_SCORE] = result.score
-    if result.outcome is EvalOutcome.ERROR:
-        attributes[names.ERROR_TYPE] = "evaluation_failed"
-    if content and result.explanation:
-        attributes[names.EVALUATION_EXPLANATION] = result.explanation
-    return attributes
-
-
 def _trace(turn: EndedTurn, results: Sequence[EvalResult]) -> None:
     """Add the results to the trace of their turn, in a span of their own: the turn's has ended."""
     if not turn.span.recording:
         return
     with turn.span.start_child("evaluate", SpanKind.INTERNAL) as span:
         for result in results:
-            attributes = evaluation_attributes(result, content=span.content)
-            span.add_event(names.EVALUATION_RESULT, attributes)
+            add_result(span, result)

@@ -7,13 +7,18 @@ import structlog
 
 from omnia_core.env import RuntimeEnv
 from omnia_core.errors import ConfigurationError
-from omnia_core.health import SESSION_STORE, HealthServer, Readiness
+from omnia_core.health import SESSION_STORE, HealthServer, Readiness, ReadinessCheck
 from omnia_core.sessions.factory import open_sessions
 from omnia_core.telemetry.program import log_start, program_registry
+from omnia_core.telemetry.tracing.configuration import configure_tracing
 from omnia_runtime.evals.service import EvalService
+from omnia_runtime.evals.tracing import EvalTracing
 from omnia_runtime.observe.eval_metrics import EvalMetrics
 from omnia_runtime.observe.metrics import RuntimeMetrics
 from omnia_runtime.observe.store_check import StoreCheck
+
+# The time for the last spans to reach the collector.
+_TRACE_SECONDS = 2.0
 
 _log = structlog.get_logger()
 
@@ -38,12 +43,15 @@ async def serve(env: RuntimeEnv) -> None:
     metrics = RuntimeMetrics(registry, env.agent_name, env.namespace)
     store = open_sessions(env)
     evaluated = EvalMetrics(registry, env.agent_name, env.namespace)
-    service = EvalService(env, store, registry, metrics, evaluated)
+    tracer = configure_tracing(env, registry)
+    tracing = EvalTracing(tracer, env.agent_name, env.namespace)
+    service = EvalService(env, store, registry, metrics, evaluated, tracing=tracing)
 
     async def ready() -> Readiness:
         return Readiness(ready=not stopped.is_set())
 
-    probes = HealthServer(ready, registry, further={SESSION_STORE: StoreCheck(store)})
+    checks: dict[str, ReadinessCheck] = {SESSION_STORE: StoreCheck(store), **service.checks}
+    probes = HealthServer(ready, registry, further=checks)
     try:
         probes.start(env.bind_address, env.health_port)
     except OSError as error:
@@ -60,3 +68,5 @@ async def serve(env: RuntimeEnv) -> None:
         await service.close()
         await store.close()
         probes.stop()
+        if tracer.enabled:
+            await asyncio.to_thread(tracer.close, _TRACE_SECONDS)

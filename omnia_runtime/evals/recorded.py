@@ -1,12 +1,16 @@
 """What each turn of a stored session gives evaluations to look at. Pure."""
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+from msgspec import structs
 
 from omnia_core.conversation.finish_reasons import CANCELLED, INTERRUPTED
 from omnia_core.sessions import Message
 from omnia_core.sessions.recorded import RecordedSession
 from omnia_core.sessions.records import is_placeholder
 from omnia_runtime.evals.facts import Facts, calls_in
+from omnia_runtime.turns.ended import without_refused
 
 # Answers that ended before they were complete.
 _PARTIAL = frozenset({CANCELLED, INTERRUPTED, "error"})
@@ -24,8 +28,7 @@ def answered_turns(recorded: RecordedSession) -> Iterator[Facts]:
     messages = [each for each in session.messages if each.role != "summary"]
     calls = calls_in(messages, before)
     begins = [at for at, each in enumerate(messages) if each.role == "user"]
-    ends = [*begins[1:], len(messages)]
-    for number, (begin, end) in enumerate(zip(begins, ends, strict=True), start=before + 1):
+    for number, (begin, end) in enumerate(pairwise([*begins, len(messages)]), start=before + 1):
         if messages[begin].forked_from or not _is_complete(messages[end - 1]):
             continue
         about = recorded.turns.get(number)
@@ -40,6 +43,20 @@ def answered_turns(recorded: RecordedSession) -> Iterator[Facts]:
             blocked=about.blocked if about else None,
             variant=messages[begin].variant,
         )
+
+
+def as_call(recorded: RecordedSession) -> RecordedSession:
+    """Return a call of a function as the only turn of its session.
+
+    Where an answer did not fit the output schema, its session also has that answer and the request
+    for another one.
+    """
+    session = recorded.session
+    messages = tuple(without_refused(session.messages))
+    known = list(recorded.turns.values())[-1:]
+    return RecordedSession(
+        structs.replace(session, messages=messages), dict(enumerate(known, start=1))
+    )
 
 
 def _is_complete(last: Message) -> bool:

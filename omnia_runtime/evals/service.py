@@ -1,17 +1,21 @@
 """The evaluation of the sessions of an agent, built from its environment."""
 
 import asyncio
+from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry
 
 from omnia_core.env import RuntimeEnv
+from omnia_core.health import EVAL_BUDGET, ReadinessCheck
 from omnia_core.names import Mode
 from omnia_core.sessions import SessionStore
 from omnia_runtime.configuration.reload import POLL_SECONDS
 from omnia_runtime.evals.budget import JudgeBudget
 from omnia_runtime.evals.definitions import EvalDefinitions
+from omnia_runtime.evals.pace import Pace
 from omnia_runtime.evals.selection import Rates
 from omnia_runtime.evals.session import EvalTerms, SessionEvaluation
+from omnia_runtime.evals.tracing import EvalTracing
 from omnia_runtime.evals.worker import EvalWorker, WorkerTiming
 from omnia_runtime.evals.worker_metrics import WorkerMetrics
 from omnia_runtime.http_client import HTTPClient
@@ -21,7 +25,11 @@ from omnia_runtime.tools.sources import public_connector
 
 
 class EvalService:
-    """A worker with what it needs."""
+    """A worker with what it needs.
+
+    Attributes:
+        checks: of the health port.
+    """
 
     def __init__(
         self,
@@ -30,9 +38,12 @@ class EvalService:
         registry: CollectorRegistry,
         metrics: RuntimeMetrics,
         evaluated: EvalMetrics,
+        *,
+        tracing: EvalTracing | None = None,
+        pace: Pace | None = None,
         timing: WorkerTiming | None = None,
     ) -> None:
-        """Read the mounted files; `store` has a feed.
+        """Read the mounted files; `store` has a feed, and `pace` is by default that of `env`.
 
         Raises:
             ConfigurationError: a file is invalid.
@@ -45,14 +56,21 @@ class EvalService:
         self._servers = HTTPClient(public_connector) if deny_private else HTTPClient()
         self._definitions = EvalDefinitions(env, self._models, metrics)
         observed = WorkerMetrics(registry, env.agent_name, env.namespace)
+        budget = JudgeBudget(feed, env.evals_usd_per_day)
+        observed.budget(budget, env.evals_usd_per_day)
+        self.checks: Mapping[str, ReadinessCheck] = (
+            {} if env.evals_usd_per_day is None else {EVAL_BUDGET: budget.left}
+        )
         evaluation = SessionEvaluation(
             store,
             feed,
             self._definitions,
             eval_terms(env),
             self._servers,
-            JudgeBudget(feed, env.evals_usd_per_day, observed.spent),
+            budget,
             evaluated,
+            tracing=tracing,
+            pace=pace,
         )
         self._worker = EvalWorker(feed, evaluation, observed, timing)
         self._drain_seconds = env.drain_timeout.seconds

@@ -8,18 +8,20 @@ from msgspec import Struct, structs
 
 from omnia_core.files.evals import EvalSpec
 from omnia_core.names import EvalOutcome
-from omnia_core.sessions import Session, SessionStore
+from omnia_core.sessions import Session, SessionStore, StoreUnavailable
 from omnia_core.sessions.audit import ProviderCall
 from omnia_core.sessions.evaluations import EvalSource
 from omnia_core.sessions.feed import DueSession, Progress, SessionFeed
+from omnia_core.telemetry.tracing import current_span
 from omnia_runtime.evals.budget import JudgeBudget
 from omnia_runtime.evals.definitions import Definitions, EvalDefinitions
 from omnia_runtime.evals.evaluate import Evaluation, External, evaluate
 from omnia_runtime.evals.facts import Facts
 from omnia_runtime.evals.pace import Pace
 from omnia_runtime.evals.record import record
-from omnia_runtime.evals.recorded import answered_turns
+from omnia_runtime.evals.recorded import answered_turns, as_call
 from omnia_runtime.evals.selection import Rates, of_session, of_turn
+from omnia_runtime.evals.tracing import EvalTracing, add_result
 from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.observe.audit import AuditRecorder, recording
 from omnia_runtime.observe.eval_metrics import EvalMetrics
@@ -88,8 +90,11 @@ class SessionEvaluation:
         client: HTTPClient,
         budget: JudgeBudget,
         metrics: EvalMetrics,
+        *,
+        tracing: EvalTracing | None = None,
+        pace: Pace | None = None,
     ) -> None:
-        """`budget` and `metrics` are those of the agent."""
+        """`budget`, `metrics`, `tracing` and `pace` are those of the agent."""
         self._store = store
         self._feed = feed
         self._definitions = definitions
@@ -97,7 +102,8 @@ class SessionEvaluation:
         self._external = External(client, definitions.embedder)
         self._budget = budget
         self._metrics = metrics
-        self._pace = Pace(terms.per_second)
+        self._tracing = tracing or EvalTracing()
+        self._pace = pace or Pace(terms.per_second)
         self._judges = asyncio.Semaphore(terms.judge_calls)
 
     async def run(self, due: DueSession) -> None:
@@ -116,7 +122,7 @@ class SessionEvaluation:
             return
         session = recorded.session
         left = self._seconds_left(session, due)
-        turns = list(answered_turns(recorded))
+        turns = list(answered_turns(as_call(recorded) if self._terms.function else recorded))
         wanted = self._wanted(self._definitions.of(session), turns, due.progress, left <= 0)
         retry = await self._evaluate(wanted, due)
         if retry is not None:
@@ -163,19 +169,29 @@ class SessionEvaluation:
                 yield _Due(spec, turns[-1], definitions)
 
     async def _evaluate(self, wanted: Iterator[_Due], due: DueSession) -> float | None:
-        """Run evaluations that are not kept yet; return in how many seconds to go on, if so."""
+        """Run evaluations that are not kept yet; return in how many seconds to go on, if so.
+
+        Raises:
+            StoreUnavailable: some of them may not be kept.
+        """
         new = list(wanted)
         if not new:
             return None
         kept = {each.key for each in await self._store.eval_results(due.session_id)}
         attempts = due.progress.attempts
         last = attempts >= len(RETRY_SECONDS)
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(self._run(each, last=last))
-                for each in new
-                if each.key not in kept
-            ]
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(self._run(each, last=last))
+                    for each in new
+                    if each.key not in kept
+                ]
+        except ExceptionGroup as failed:
+            away, others = failed.split(StoreUnavailable)
+            if away is None or others is not None:
+                raise
+            raise away.exceptions[0] from None
         waits = [wait for task in tasks if (wait := task.result()) is not None]
         return max(RETRY_SECONDS[attempts], *waits) if waits else None
 
@@ -183,13 +199,15 @@ class SessionEvaluation:
         """Run an evaluation and keep its result; return the least wait if it has to be repeated."""
         await self._pace.wait()
         if not due.spec.extended:
-            await self._keep(due, await evaluate(due.spec, due.facts, {}))
+            with self._tracing.evaluation(due.spec, due.facts):
+                await self._keep(due, await evaluate(due.spec, due.facts, {}))
             return None
         async with self._judges:
             if not await self._budget.is_left():
                 await self._keep(due, _without_score(due.spec, EvalOutcome.SKIPPED, BUDGET))
                 return None
-            return await self._ask(due, last=last)
+            with self._tracing.evaluation(due.spec, due.facts):
+                return await self._ask(due, last=last)
 
     async def _ask(self, due: _Due, *, last: bool) -> float | None:
         recorder, spec = AuditRecorder(), due.spec
@@ -202,6 +220,7 @@ class SessionEvaluation:
                         spec, due.facts, judges, self._external, raise_transient=not last
                     )
             except ProviderError as error:
+                current_span().set_error(type(error).__name__)
                 wait = min(error.retry_after or 0.0, _LONGEST_WAIT)
             except TimeoutError:
                 wait = 0.0
@@ -220,6 +239,7 @@ class SessionEvaluation:
             cost = sum(each.cost_usd for each in calls)
             result = structs.replace(result, cost_usd=cost, judge_model=calls[-1].model)
         if await self._store.add_eval_results([result], calls):
+            add_result(current_span(), result)
             self._metrics.recorded(result, of.pack_id, spec.metric)
 
 

@@ -33,8 +33,10 @@ _SERVER_FAULT = 500
 class AuditRecorder:
     """Collects a bounded number of audit records of one turn."""
 
-    def __init__(self, tag: SessionTag = "agent") -> None:
+    def __init__(self, tag: SessionTag = "agent", *, beside_turns: bool = False) -> None:
+        """`beside_turns`: it records what is done for the session and for no turn of it."""
         self._tag = tag
+        self._beside_turns = beside_turns
         self._began = time.monotonic()
         self._provider_calls: list[ProviderCall] = []
         self._tools: list[ToolExecution] = []
@@ -52,7 +54,7 @@ class AuditRecorder:
         failure: Exception | None,
     ) -> None:
         """Record a model request; `failure` is the error that ended it."""
-        attempt = self._attempts.pop(provider, 1)
+        attempt = 0 if self._beside_turns else self._attempts.pop(provider, 1)
         if self._has_room(self._provider_calls):
             self._provider_calls.append(
                 ProviderCall(

@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 from omnia_core.conversation.usage import Usage
 from omnia_core.names import Variant
 from omnia_core.sessions.retention import RetentionEffects
+from omnia_core.telemetry.buckets import TURN_COST_USD
 
 _TURN_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 _CALL_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -86,6 +87,12 @@ class RuntimeMetrics:
             "Duration of a turn.",
             _TURN_SECONDS,
             "status",
+            "variant",
+        )
+        self._turn_cost = self._histogram(
+            "omnia_turn_cost_usd",
+            "Cost of a turn in US dollars.",
+            TURN_COST_USD,
             "variant",
         )
         inflight = self._gauge("omnia_runtime_turns_inflight", "Turns in flight.")
@@ -167,6 +174,10 @@ class RuntimeMetrics:
             self._inflight.dec()
             elapsed = time.monotonic() - began
             self._series_of(self._turns, status, variant() or self._variant).observe(elapsed)
+
+    def turn_cost(self, usage: Usage) -> None:
+        """Observe the cost of a turn or an invocation that has ended."""
+        self._series_of(self._turn_cost, self._variant).observe(usage.cost_usd)
 
     def limit_reached(self, limit: str) -> None:
         """Count a turn that reached a limit, as in `Allowance.exhausted`."""

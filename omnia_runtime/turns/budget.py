@@ -10,9 +10,10 @@ from msgspec import Struct
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from omnia_core.conversation.budget import spent_message
+from omnia_core.conversation.budget import spent_message, warned_message
 from omnia_core.env import RuntimeEnv
 from omnia_core.errors import Code, OmniaError
+from omnia_core.health import Readiness
 from omnia_core.names import OnExceeded
 from omnia_core.sessions import SessionStore, StoreUnavailable
 
@@ -103,27 +104,45 @@ class AgentBudget:
         """
         await self._refresh()
         today = self._now().date()
-        for period in self._periods:
-            if self._used(period, today) < period.limit_usd:
-                continue
-            reset = period.reset(today)
-            if (period.name, today) not in self._warned:
-                self._warned = {each for each in self._warned if each[1] == today}
-                self._warned.add((period.name, today))
-                _log.warning(
-                    "the budget of the agent is spent",
-                    period=period.name,
-                    limit_usd=period.limit_usd,
-                    until=reset.isoformat(),
-                    stopped=self._stops,
-                )
-            if self._stops:
-                raise BudgetExceeded(period.name, period.limit_usd, reset)
+        spent = self._exhausted(today)
+        for period in spent:
+            self._warn(period, today)
+        if spent and self._stops:
+            last = spent[-1]
+            raise BudgetExceeded(last.name, last.limit_usd, last.reset(today))
+
+    async def left(self) -> Readiness:
+        """Return whether money is left: the check of the health port."""
+        await self._refresh()
+        today = self._now().date()
+        spent = self._exhausted(today)
+        if not spent:
+            return Readiness(ready=True)
+        last, message = spent[-1], spent_message if self._stops else warned_message
+        return Readiness(ready=False, detail=message(last.name, last.limit_usd, last.reset(today)))
 
     def ratios(self) -> Iterable[tuple[str, float]]:
         """Return each period, and what part of its limit is spent as far as is known."""
         today = self._now().date()
         return [(each.name, self._used(each, today) / each.limit_usd) for each in self._periods]
+
+    def _exhausted(self, today: date) -> list[BudgetPeriod]:
+        """Return the periods whose limit is reached, the one that begins anew last at the end."""
+        spent = [each for each in self._periods if self._used(each, today) >= each.limit_usd]
+        return sorted(spent, key=lambda each: each.reset(today))
+
+    def _warn(self, period: BudgetPeriod, today: date) -> None:
+        """Log once a day that a limit is reached."""
+        if (period.name, today) in self._warned:
+            return
+        self._warned = {each for each in self._warned if each[1] == today} | {(period.name, today)}
+        _log.warning(
+            "the budget of the agent is spent",
+            period=period.name,
+            limit_usd=period.limit_usd,
+            until=period.reset(today).isoformat(),
+            stopped=self._stops,
+        )
 
     def _used(self, period: BudgetPeriod, today: date) -> float:
         first, usd = self._spent.get(period.name, (None, 0.0))

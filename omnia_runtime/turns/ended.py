@@ -36,3 +36,17 @@ class EndedTurn(Struct, frozen=True):
 
 TurnListener: TypeAlias = Callable[[EndedTurn], None]
 """Is called when a turn has ended and is stored. It must not take time, and must not raise."""
+
+
+def without_refused(messages: Sequence[Message]) -> list[Message]:
+    """Return the messages of a function call without the answers that did not fit its schema.
+
+    Each of them is followed by a request for another answer, which is left out too.
+    """
+    following = [each.role for each in messages[1:]]
+    return [
+        message
+        for at, message in enumerate(messages)
+        if at == 0
+        or not (message.role == "user" or (at < len(following) and following[at] == "user"))
+    ]

@@ -22,7 +22,7 @@ from omnia_runtime.ports.listener import DiscardingListener, TurnFinished
 from omnia_runtime.ports.model import ChatRequest
 from omnia_runtime.turns.agent_version import AgentVersion, AgentVersions, repair_request
 from omnia_runtime.turns.budget import AgentBudget
-from omnia_runtime.turns.ended import EndedTurn, TurnListener
+from omnia_runtime.turns.ended import EndedTurn, TurnListener, without_refused
 from omnia_runtime.turns.tracing import RuntimeTracing, note_end, note_version
 from omnia_runtime.turns.turn import Caller, close_transcript
 from omnia_runtime.turns.turn_store import (
@@ -93,6 +93,7 @@ class Invocations:
                 if record.agent is not None and record.agent.evals:
                     record.ended = _ended(record, record.agent, finished, began)
             note_end(span, finished)
+        self._metrics.turn_cost(finished.usage)
         duration_ms = round((time.monotonic() - began) * 1000)
         return InvocationResult(finished.text, finished.usage, duration_ms)
 
@@ -257,13 +258,12 @@ async def _log_failure(session_id: str, write: Coroutine[Any, Any, None]) -> Non
 def _ended(
     record: InvocationRecord, agent: AgentVersion, finished: TurnFinished, began: float
 ) -> EndedTurn:
-    """Return a call as the only turn of its session, without the request for another answer."""
-    first, *rest = record.messages
+    """Return a call as the only turn of its session."""
     return EndedTurn(
         session_id=record.id,
         number=1,
         agent=agent,
-        messages=[first, *(each for each in rest if each.role != "user")],
+        messages=without_refused(record.messages),
         answer=finished.text,
         usage=finished.usage,
         latency_ms=(time.monotonic() - began) * 1000,

@@ -65,7 +65,7 @@ class Naming:
         self, session_id: str, terms: NamingTerms, known: str, messages: Sequence[Message]
     ) -> str:
         # The cost is recorded for the session, not for the turn that started the naming.
-        recorder = AuditRecorder()
+        recorder = AuditRecorder(beside_turns=True)
         made = ""
         if terms.model:
             try:

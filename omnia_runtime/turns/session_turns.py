@@ -150,6 +150,7 @@ class SessionTurns:
             except SessionBusy:
                 require_owner(await self._store.load(turn.session_id), caller)
                 raise
+        self._metrics.turn_cost(finished.usage)
         return structs.replace(finished, text=turn.answer)
 
     async def _run(

@@ -73,7 +73,7 @@ class Summaries:
     ) -> None:
         try:
             # The cost is recorded for the session, not for the turn that started the summary.
-            recorder = AuditRecorder()
+            recorder = AuditRecorder(beside_turns=True)
             with recording(recorder):
                 text = await summarize(model, previous, covered)
             recorder.event(EventKind.SUMMARY_MADE)

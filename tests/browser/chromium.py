@@ -10,6 +10,8 @@ from typing import Any
 import orjson
 from websockets.sync.client import ClientConnection, connect
 
+from tests.services import ends_with_us
+
 LIMIT = 150.0
 # Root has no sandbox; nothing of the rest may talk to the network by itself.
 OPTIONS = (
@@ -75,7 +77,9 @@ class Chromium:
 def chromium(program: str, profile: Path) -> Iterator[Chromium]:
     """Run a browser."""
     command = [program, *OPTIONS, f"--user-data-dir={profile}", "about:blank"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        ends_with_us(*command), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
+    )
     try:
         assert process.stderr
         said = b""

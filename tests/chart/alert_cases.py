@@ -46,7 +46,19 @@ def scores(after: int) -> Series:
     }
 
 
-BUDGET = "omnia_budget_used_ratio"
+def paused(reason: str) -> Series:
+    return constant("omnia_rollout_phase", 1, f'{AGENT},phase="Paused",reason="{reason}"')
+
+
+def stepped_in(share: int) -> Series:
+    return {
+        f'omnia_rollout_stepped_in_total{{{AGENT},reason="unreachable"}}': f"0+{share}x60",
+        f'{REQUESTS}{{{AGENT},status="success",variant="stable"}}': "0+100x60",
+    }
+
+
+ROLLOUT_ENDED = "omnia_rollout_last_end_timestamp_seconds"
+BUDGET, EVAL_BUDGET = "omnia_budget_used_ratio", "omnia_eval_budget_used_ratio"
 DURATION = "omnia_agent_request_duration_seconds"
 FIRST = "omnia_agent_time_to_first_chunk_seconds"
 WAIT = "omnia_agent_queue_wait_seconds"
@@ -93,10 +105,14 @@ FIRES: dict[str, Series] = {
     "OmniaSpendHigh": {f'{COST}{{{AGENT},provider="default"}}': "0+0.2x60"},
     "OmniaBudgetNearlySpent": {f'{BUDGET}{{{AGENT},period="day"}}': "0.81x60"},
     "OmniaBudgetSpent": {f'{BUDGET}{{{AGENT},period="month"}}': "1x60"},
+    "OmniaEvalBudgetSpent": constant(EVAL_BUDGET, 1, AGENT),
     "OmniaEvalScoreFalling": scores(50),
     "OmniaTurnLimitsReached": limits(11),
     "OmniaToolsFailing": ratio(TOOLS, "status", "success", "timeout", 21),
     "OmniaSessionStoreFailing": ratio(STORE, "status", "success", "unavailable", 2),
+    "OmniaRolloutWaits": paused("AnalysisInconclusive"),
+    "OmniaRolloutRolledBack": constant(ROLLOUT_ENDED, 3000, AGENT + ',result="RolledBack"'),
+    "OmniaCandidateUnreachable": stepped_in(6),
     "OmniaAgentNotReady": constant(READY, 0, AGENT),
     "OmniaSessionStoreUnreachable": unmet("SessionStoreReady", "SessionStoreUnreachable"),
     "OmniaAgentDrifted": unmet("ObjectsInSync", "Drifted"),
@@ -122,11 +138,16 @@ QUIET: dict[str, Series] = {
     "OmniaSpendHigh": {f'{COST}{{{AGENT},provider="default"}}': "0+0.1x60"},
     "OmniaBudgetNearlySpent": {f'{BUDGET}{{{AGENT},period="day"}}': "0.79x60"},
     "OmniaBudgetSpent": {f'{BUDGET}{{{AGENT},period="month"}}': "0.79x60"},
+    "OmniaEvalBudgetSpent": {f"{EVAL_BUDGET}{{{AGENT}}}": "0.99x60"},
     "OmniaEvalScoreFalling": scores(85),
     "OmniaTurnLimitsReached": limits(9),
     # arguments that do not fit are the model's fault, not the handler's
     "OmniaToolsFailing": ratio(TOOLS, "status", "success", "invalid", 50),
     "OmniaSessionStoreFailing": ratio(STORE, "status", "success", "conflict", 50),
+    # a pause that the steps ask for waits for nobody in a hurry
+    "OmniaRolloutWaits": paused("PauseStep"),
+    "OmniaRolloutRolledBack": constant(ROLLOUT_ENDED, 3000, AGENT + ',result="Promoted"'),
+    "OmniaCandidateUnreachable": stepped_in(4),
     # one operator has not seen yet what the other knows
     "OmniaAgentNotReady": constant(READY, 0, AGENT + ',pod="a"')
     | constant(READY, 1, AGENT + ',pod="b"'),

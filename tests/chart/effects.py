@@ -382,6 +382,22 @@ EFFECTS: dict[str, Effect] = {
         ),
         True,
     ),
+    "istio.enabled": Effect(
+        True,
+        lambda objects: [
+            rule
+            for role in of_kind(objects, "ClusterRole")
+            for rule in role["rules"]
+            if "networking.istio.io" in rule.get("apiGroups", ())
+        ],
+        [
+            {
+                "apiGroups": ["networking.istio.io"],
+                "resources": ["virtualservices", "destinationrules"],
+                "verbs": ["get", "patch"],
+            }
+        ],
+    ),
     "rbac.aggregateClusterRoles": Effect(False, number_of("ClusterRole"), 1),
     "tracing.enabled": Effect(
         True,

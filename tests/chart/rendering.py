@@ -3,10 +3,12 @@
 import copy
 import itertools
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import orjson
 import yaml
 
 from tests.cluster.harness.commands import run
@@ -31,6 +33,7 @@ ENABLED: Object = {
         "priorityClassName": "conversations",
         "tolerations": [{"key": "gpu", "operator": "Exists"}],
     },
+    "istio": {"enabled": True},
     "tracing": {"enabled": True, "endpoint": "http://collector:4317"},
     "prometheus": {"address": "http://prometheus:9090"},
     "discovery": {
@@ -59,6 +62,10 @@ ENABLED: Object = {
         "dashboard": {"enabled": True},
     },
 }
+# In YAML nothing but the end of a document begins a line with it.
+SEPARATOR = re.compile(r"^---$", re.MULTILINE)
+# A date is an error: Kubernetes reads it as text.
+STRICT = orjson.OPT_PASSTHROUGH_DATETIME
 # Objects of the Prometheus operator.
 FOREIGN = ("ServiceMonitor", "PodMonitor", "PrometheusRule")
 
@@ -70,7 +77,9 @@ class Renderer:
         self.helm = helm
         self._folder = folder
         self._numbers = itertools.count()
-        self._rendered: dict[str, list[Object]] = {}
+        self._rendered: dict[str, list[bytes]] = {}
+        # Most objects, and the largest ones, are the same whatever the values are.
+        self._parsed: dict[str, list[bytes]] = {}
 
     def __call__(
         self, values: Object, namespace: str = NAMESPACE, release: str = RELEASE
@@ -88,10 +97,20 @@ class Renderer:
             rendered = run(
                 *(self.helm, "template", release, CHART, f"--namespace={namespace}"),
                 *(f"--values={file}", f"--kube-version={KUBERNETES}"),
+                # It ends before there is anything worth collecting.
+                environment={"GOGC": "off"},
             )
-            loaded = yaml.load_all(rendered, LOADER)
-            self._rendered[key] = [each for each in loaded if each]
-        return copy.deepcopy(self._rendered[key])
+            self._rendered[key] = [
+                each for text in SEPARATOR.split(rendered) for each in self._read(text)
+            ]
+        return [orjson.loads(each) for each in self._rendered[key]]
+
+    def _read(self, text: str) -> list[bytes]:
+        """Return the objects of a document as JSON."""
+        if text not in self._parsed:
+            loaded = yaml.load_all(text, LOADER)
+            self._parsed[text] = [orjson.dumps(each, option=STRICT) for each in loaded if each]
+        return self._parsed[text]
 
 
 def named(objects: list[Object]) -> dict[str, Object]:

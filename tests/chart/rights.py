@@ -6,6 +6,7 @@ from omnia_operator.cluster.kinds import (
     EVENT,
     OWNED,
     POD,
+    ROUTING,
     ObjectKind,
 )
 
@@ -19,5 +20,7 @@ VERBS: dict[ObjectKind, set[str]] = {
     POD: {"list", "watch", "patch"},
     EVENT: {"create"},
 }
+ISTIO_VERBS: dict[ObjectKind, set[str]] = {kind: {"get", "patch"} for kind in ROUTING}
+"""With `istio.enabled` only."""
 ISSUER_PATHS = ["/.well-known/openid-configuration", "/openid/v1/jwks"]
 STATUSES = {(kind.group, f"{kind.plural}/status"): {"patch"} for kind in CUSTOM}

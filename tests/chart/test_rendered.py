@@ -16,7 +16,7 @@ import yaml
 from omnia_core.env import OperatorEnv
 from omnia_operator.api.chart import chart_values
 from omnia_operator.api.workload import PodDefaults
-from omnia_operator.cluster.kinds import CUSTOM
+from omnia_operator.cluster.kinds import CUSTOM, ObjectKind
 from omnia_operator.policy import Policy
 from omnia_operator.settings import settings_of
 from tests.chart.rendering import (
@@ -34,7 +34,7 @@ from tests.chart.rendering import (
     nested,
     of_kind,
 )
-from tests.chart.rights import ISSUER_PATHS, STATUSES, VERBS
+from tests.chart.rights import ISSUER_PATHS, ISTIO_VERBS, STATUSES, VERBS
 from tests.cluster.harness.commands import run
 from tests.cluster.harness.errors import HarnessError
 
@@ -74,14 +74,20 @@ def shape(value: Any) -> Any:
 def test_no_text_of_the_values_changes_the_structure_of_an_object(
     renderer: Renderer, text: str
 ) -> None:
-    schema = json.loads((CHART / "values.schema.json").read_text())
-    accepts = jsonschema.Draft7Validator(schema).is_valid
+    written = json.loads((CHART / "values.schema.json").read_text())
+    schema = jsonschema.Draft7Validator(written)
+
+    def accepts(values: Object, block: str) -> bool:
+        # The rest has not changed.
+        return schema.evolve(schema=written["properties"][block]).is_valid(values[block])
+
     harmless = hostile = everything()
     for path in texts(hostile):
         tried = changed(hostile, path, text), changed(harmless, path, "text")
-        if accepts(tried[0]) and accepts(tried[1]):
+        if all(accepts(values, str(path[0])) for values in tried):
             hostile, harmless = tried
 
+    assert schema.is_valid(hostile)
     assert hostile["operator"]["image"]["repository"] == text
     assert shape(renderer(hostile)) == shape(renderer(harmless))
 
@@ -189,7 +195,9 @@ def test_network_policies_close_what_nobody_is_named_for(renderer: Renderer) -> 
     (peer,) = rule["from"]
     test = named(renderer(ENABLED))["Pod/omnia-test"]
     assert peer["podSelector"]["matchLabels"].items() <= test["metadata"]["labels"].items()
-    clients, asking = made["omnia-agents"]["ingress"]
+    clients, asking, relaying = made["omnia-agents"]["ingress"]
+    assert relaying["ports"] == [{"port": "peer"}]
+    assert relaying["from"] == [{"podSelector": made["omnia-agents"]["podSelector"]}]
     assert clients == {"ports": [{"port": "facade"}]}
     # The operator, which asks whether they reach their session store, and nobody else.
     (peer,) = asking["from"]
@@ -460,13 +468,18 @@ def test_the_notes_say_what_to_do_next(
     assert yaml.safe_load(document)["kind"] == "AgentRuntime"
 
 
-def test_the_role_allows_what_the_operator_does_and_nothing_more(renderer: Renderer) -> None:
-    role = named(renderer({}))[f"ClusterRole/{NAMESPACE}:omnia-operator"]
+@pytest.mark.parametrize(
+    ("values", "verbs"), [({}, VERBS), (nested("istio.enabled", value=True), VERBS | ISTIO_VERBS)]
+)
+def test_the_role_allows_what_the_operator_does_and_nothing_more(
+    renderer: Renderer, values: Object, verbs: dict[ObjectKind, set[str]]
+) -> None:
+    role = named(renderer(values))[f"ClusterRole/{NAMESPACE}:omnia-operator"]
     allowed: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     for rule in role["rules"]:
         for group, resource in product(rule.get("apiGroups", ()), rule.get("resources", ())):
             allowed[group, resource] |= set(rule["verbs"])
-    done = {(kind.group, kind.plural): verbs for kind, verbs in VERBS.items()}
+    done = {(kind.group, kind.plural): each for kind, each in verbs.items()}
     assert allowed == {**done, **STATUSES}
     (paths,) = [rule for rule in role["rules"] if "nonResourceURLs" in rule]
     assert paths == {"nonResourceURLs": ISSUER_PATHS, "verbs": ["get"]}

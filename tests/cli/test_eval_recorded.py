@@ -1,21 +1,20 @@
 """`omnia eval` over recorded sessions: evaluated, asked again, made into datasets."""
 
-import contextlib
 import json
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
-from typer.testing import CliRunner, Result
 
-from omnia_cli.__main__ import app
 from omnia_cli.evaluation.dataset import read_dataset
 from omnia_core.jsonvalue import JsonObject
 from tests.cli.recorded_agent import ToolServer, model, record, write_agent
 from tests.cli.test_commands import ROOT
 from tests.docs.blocks import blocks
+from tests.programs import PYTHON
 
 LINES = [
     line
@@ -39,10 +38,15 @@ class Recorded:
         self.folder = folder
         self.server = server
 
-    def eval(self, *words: str) -> Result:
-        environ = {**os.environ, "XDG_STATE_HOME": str(self.folder / "state")}
-        with contextlib.chdir(self.folder):
-            return CliRunner().invoke(app, ["eval", *words], obj=environ)
+    def eval(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [PYTHON, "-m", "omnia_cli", "eval", *words],
+            cwd=self.folder,
+            env={**os.environ, "XDG_STATE_HOME": str(self.folder / "state")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     def json(self, name: str) -> JsonObject:
         value: JsonObject = json.loads((self.folder / name).read_text())
@@ -66,7 +70,7 @@ def test_a_backtest_of_the_same_agent_differs_in_nothing_and_asks_no_server(
     done = recorded.eval(
         "orders", "--since", "1h", "--candidate", "same.yaml", "--json", "same.json"
     )
-    assert done.exit_code == 0, done.stdout + done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
     assert recorded.server.requests == 0
     made = recorded.json("same.json")
     assert {each["session"] for each in made["sessions"]} == set(SESSIONS)
@@ -83,7 +87,7 @@ def test_a_backtest_of_the_same_agent_differs_in_nothing_and_asks_no_server(
 def test_a_worse_candidate_is_told_and_has_the_exit_code_1(recorded: Recorded) -> None:
     (recorded.folder / "candidate.yaml").write_text(model("It arrives soon."))
     done = recorded.eval(*typed("--candidate"), "--json", "worse.json")
-    assert done.exit_code == 1, done.stdout + done.stderr
+    assert done.returncode == 1, done.stdout + done.stderr
     assert recorded.server.requests == 0
     assert "date: 1.00 -> 0.00, difference -1.000 [-1.000, -1.000], 40 pairs  WORSE" in done.stdout
     assert "passed only before: 40, only now: 0, McNemar p = 0.000" in done.stdout
@@ -95,7 +99,7 @@ def test_recorded_sessions_are_evaluated_and_nothing_is_asked(recorded: Recorded
     assert kept.stderr.endswith("4 results kept\n")
     done = recorded.eval(*typed("s-1"), "--keep", "--json", "now.json", "--junit", "j.xml")
     assert done.stderr.endswith("4 results kept\n")
-    assert done.exit_code == 0, done.stdout + done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
     assert "PASS  s-1" in done.stdout
     assert recorded.server.requests == 0
     answers = recorded.json("now.json")["cases"][0]["answers"]
@@ -107,18 +111,18 @@ def test_recorded_sessions_are_evaluated_and_nothing_is_asked(recorded: Recorded
     ]
     assert answers[0]["latency_ms"] == 9.0
     missing = recorded.eval("orders", "--session", "gone")
-    assert missing.exit_code == 2
+    assert missing.returncode == 2
     assert "404" in missing.stderr
 
 
 def test_a_dataset_is_made_of_sessions_and_runs(recorded: Recorded) -> None:
     made = recorded.eval(*typed("eval new"))
-    assert made.exit_code == 0, made.stderr
+    assert made.returncode == 0, made.stderr
     again = recorded.eval(*typed("eval new"))
-    assert again.exit_code == 2
+    assert again.returncode == 2
     assert "cases.yaml exists" in again.stderr
     one = recorded.eval(*typed("eval add"))
-    assert one.exit_code == 0, one.stderr
+    assert one.returncode == 0, one.stderr
     text = (recorded.folder / "cases.yaml").read_text()
     assert "  # The recorded answer: It arrives on 6 March." in text.splitlines()
     cases = read_dataset(recorded.folder / "cases.yaml").cases
@@ -139,12 +143,12 @@ def test_a_dataset_is_made_of_sessions_and_runs(recorded: Recorded) -> None:
         "--json",
         "first.json",
     )
-    assert ran.exit_code == 0, ran.stdout + ran.stderr
+    assert ran.returncode == 0, ran.stdout + ran.stderr
     assert recorded.server.requests == before + 5
     replayed = recorded.eval(
         "orders", "--dataset", "cases.yaml", "--replay", "tape", "--json", "second.json"
     )
-    assert replayed.exit_code == 0, replayed.stdout + replayed.stderr
+    assert replayed.returncode == 0, replayed.stdout + replayed.stderr
     assert recorded.server.requests == before + 5
     first, second = (recorded.folder / name for name in ("first.json", "second.json"))
     assert first.read_bytes() == second.read_bytes()
@@ -152,7 +156,7 @@ def test_a_dataset_is_made_of_sessions_and_runs(recorded: Recorded) -> None:
 
 def test_a_turn_that_is_not_there_is_told_with_those_that_are(recorded: Recorded) -> None:
     done = recorded.eval("add", "s-5", "3", "-f", "orders")
-    assert (done.exit_code, done.stdout) == (2, "")
+    assert (done.returncode, done.stdout) == (2, "")
     assert "session s-5 has no turn 3; its turns: 1 to 2" in done.stderr
     printed = recorded.eval("add", "s-5", "2", "-f", "orders")
     assert yaml.safe_load(printed.stdout)[0]["messages"] == ["Where is A-5?", "Where is A-1005?"]
@@ -164,7 +168,13 @@ def test_a_turn_that_is_not_there_is_told_with_those_that_are(recorded: Recorded
         (("--record", "a", "--replay", "b"), "--record and --replay exclude each other"),
         (("--candidate", "2.0.0"), "--candidate needs recorded sessions"),
         (("--session", "s-1", "--record", "a"), "recorded sessions are not asked again"),
-        (("--keep",), "--keep is for recorded sessions of this machine"),
+        (("--keep",), "--keep keeps results beside recorded sessions: add --session ID"),
+        (
+            ("--keep", "--session", "s-1", "--candidate", "2.0.0"),
+            "leave out --keep, and use",
+        ),
+        (("--keep", "--since", "1h", "-n", "shop"), "keep the results with --json FILE or --junit"),
+        (("--keep", "--since", "1h", "--url", "http://h"), "the history API only reads"),
         (("--session", "s-1", "--since", "1h"), "--session and --since exclude each other"),
         (("--since", "soon"), "--since: expected a duration"),
         (("--replay", "nowhere"), "nowhere holds no recording: make one with --record"),
@@ -177,5 +187,5 @@ def test_options_that_do_not_fit_are_told(
     (recorded.folder / "orders/evals/cases.yaml").write_text("[{input: Hello}]")
     done = recorded.eval("orders", *words)
     (recorded.folder / "orders/evals/cases.yaml").unlink()
-    assert done.exit_code == 2, done.stdout
+    assert done.returncode == 2, done.stdout
     assert said in done.stderr

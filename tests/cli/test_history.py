@@ -2,7 +2,11 @@
 
 import pytest
 
-from omnia_cli.history import HistoryClient, HistoryFailed
+from omnia_cli.evaluation.recorded import Chosen, read_sessions
+from omnia_cli.history import HistoryClient, HistoryFailed, Records
+from omnia_cli.session_lines import transcript_lines
+from omnia_core.conversation.usage import Usage
+from omnia_core.jsonvalue import JsonObject
 
 
 @pytest.mark.parametrize("url", ["http://[::1", "http://h:many", "localhost:8090", "https://"])
@@ -16,3 +20,50 @@ def test_a_token_that_is_none_is_told_and_not_shown(token: str) -> None:
     with pytest.raises(HistoryFailed, match="printable ASCII") as refused:
         HistoryClient("http://127.0.0.1:1", token).session("s")
     assert "s3cr" not in str(refused.value)
+
+
+class Kept(HistoryClient):
+    """The history of one session, in which a model also made a name."""
+
+    def __init__(self) -> None:
+        super().__init__("http://127.0.0.1:1", None)
+
+    def session(self, session_id: str) -> JsonObject:
+        return {"id": session_id, "agent": "orders", "name": "A name", "turns": 1}
+
+    def records(self, session_id: str, kind: str, after: str = "") -> Records:
+        assert (session_id, after) == ("s", "")
+        call: JsonObject = {"turn": 1, "input_tokens": 1, "output_tokens": 2, "cached_tokens": 0}
+        call |= {"duration_ms": 5.0}
+        found: dict[str, list[JsonObject]] = {
+            "messages": [
+                {"position": 0, "message": {"role": "user", "content": "a"}},
+                {"position": 1, "message": {"role": "assistant", "content": "b"}},
+            ],
+            "provider-calls": [
+                {**call, "attempt": 1, "cost_usd": 0.25},
+                {**call, "attempt": 0, "cost_usd": 9.0},
+            ],
+        }
+        return Records(found.get(kind, []), "")
+
+
+def test_what_made_a_name_is_no_part_of_what_a_turn_cost() -> None:
+    (read,) = read_sessions(Kept(), Chosen(("s",)), "")
+    about = read.session.turns[1]
+    assert (about.usage, about.model_ms) == (Usage(1, 2, 0, 0.25), 5.0)
+
+
+def test_lines_say_what_a_call_of_a_model_was_for() -> None:
+    made: JsonObject = {
+        "began_at": "2026-03-01T12:00:00Z",
+        "provider": "p",
+        "model": "m",
+        "fault": "",
+    }
+    made |= {"status": "success", "duration_ms": 5.0, "cost_usd": 0.25}
+    made |= {"input_tokens": 1, "output_tokens": 2}
+    calls: list[JsonObject] = [{**made, "attempt": 1}, {**made, "attempt": 0}]
+    answer, name = transcript_lines({"provider-calls": calls})
+    assert "model p/m attempt 1: success" in answer
+    assert "model p/m for a name or a summary: success" in name

@@ -1,15 +1,17 @@
 """What names, paths and ports of a cluster become on one machine."""
 
+import contextlib
 import json
 import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from omnia_cli.local.agent import AgentPorts, Machine, localise, rollout_note
+from omnia_cli.local.agent import AgentPorts, Machine, localise
 from omnia_cli.local.deployment import choose_ports, processes, workloads
 from omnia_cli.local.desired import desired
 from omnia_cli.local.objects import Addresses, CannotRun, Objects, Paths, collect, environment
@@ -18,7 +20,6 @@ from omnia_cli.local.process import ProcessSpec, write_files
 from omnia_cli.local.volumes import Mount, place
 from omnia_cli.manifests import Document
 from omnia_core.documents import Lines
-from omnia_core.jsonvalue import JsonObject
 from omnia_operator.plan import Settings
 
 NOTHING = Objects({}, {})
@@ -70,10 +71,18 @@ def test_a_setting_that_points_inside_a_mount_follows(text: str, expected: str) 
     assert paths.follow(text) == expected
 
 
-def test_a_port_that_was_asked_for_is_taken_or_an_error_and_others_are_the_next_free() -> None:
+@pytest.fixture
+def ports() -> Iterator[Ports]:
+    """The ports of one `omnia up`."""
+    with contextlib.closing(Ports()) as made:
+        yield made
+
+
+def test_a_port_that_was_asked_for_is_taken_or_an_error_and_others_are_the_next_free(
+    ports: Ports,
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        ports = Ports()
         with pytest.raises(
             PortOccupied, match=f'port {port} is occupied by the agent "first": .*--port'
         ):
@@ -83,6 +92,19 @@ def test_a_port_that_was_asked_for_is_taken_or_an_error_and_others_are_the_next_
         assert ports.from_(port) > chosen
     ports.release(chosen)
     assert ports.exactly(chosen, str) == chosen
+
+
+def test_a_port_that_no_program_uses_yet_is_not_handed_out_to_another(ports: Ports) -> None:
+    first = ports.any()
+    with contextlib.closing(Ports()) as others:
+        assert others.from_(first) != first
+        with pytest.raises(PortOccupied):
+            others.exactly(first, str)
+        ports.release(first)
+        assert others.exactly(first, str) == first
+        with socket.create_server(("127.0.0.1", first)):
+            assert not ports.is_taken(first)
+    assert ports.exactly(first, str) == first
 
 
 CONFIG = """\
@@ -202,11 +224,10 @@ spec: {selector: {app: tool}, ports: [{port: 80, targetPort: web}]}
 """
 
 
-def test_a_deployment_runs_as_the_command_of_its_container(tmp_path: Path) -> None:
+def test_a_deployment_runs_as_the_command_of_its_container(ports: Ports, tmp_path: Path) -> None:
     documents = [document(text) for text in (DEPLOYMENT, SERVICE, CONFIG, SECRET)]
     (workload,) = workloads(documents)
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        ports = Ports()
         chosen = {8000: ports.from_(taken.getsockname()[1])}
     addresses = Addresses()
     addresses.add(("default", "other"), 80, 5001)
@@ -229,9 +250,9 @@ def test_a_deployment_runs_as_the_command_of_its_container(tmp_path: Path) -> No
     assert list(workload.addresses(chosen)) == [(("default", "tool-api"), 80, chosen[8000])]
 
 
-def test_a_declared_port_is_kept_when_it_is_free() -> None:
+def test_a_declared_port_is_kept_when_it_is_free(ports: Ports) -> None:
     (workload,) = workloads([document(DEPLOYMENT)])
-    chosen = choose_ports(workload, Ports())
+    chosen = choose_ports(workload, ports)
     assert chosen.keys() == {8000}
     assert chosen[8000] >= 8000
 
@@ -370,19 +391,6 @@ def test_what_an_agent_has_in_a_cluster_only_is_named(tmp_path: Path) -> None:
         'container "proxy": not run on this machine, because it is the image example.com/proxy:1',
         "facade.expose (a.example.com): only a cluster has it; port 1 serves here",
     )
-
-
-@pytest.mark.parametrize(
-    ("spec", "noted"),
-    [
-        ({}, False),
-        (None, False),
-        ({"rollout": {"steps": [{"setWeight": 10}]}}, False),
-        ({"rollout": {"candidate": {"promptPackVersion": "2.0.0"}}}, True),
-    ],
-)
-def test_a_candidate_that_does_not_run_here_is_told(spec: JsonObject | None, noted: bool) -> None:
-    assert bool(rollout_note({"spec": spec})) is noted
 
 
 @pytest.mark.parametrize(

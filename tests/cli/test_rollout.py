@@ -14,9 +14,10 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_operator import labels
 from omnia_operator.rollout.machine import Verb
 from omnia_operator.rollout.requests import MAX_TEXT, request_of
+from tests.programs import PYTHON
 
 KUBECTL = """\
-#!{python}
+#!{python} -IS
 import json, sys
 verb, kind, name, *rest = sys.argv[1:]
 file = {file!r}
@@ -55,8 +56,12 @@ class Cluster:
 
     def run(self, *arguments: str) -> tuple[int, str]:
         done = subprocess.run(
-            [sys.executable, "-m", "omnia_cli", "rollout", *arguments],
-            env={**os.environ, "PATH": f"{self._programs}:{os.environ['PATH']}"},
+            [PYTHON, "-m", "omnia_cli", "rollout", *arguments],
+            env={
+                **os.environ,
+                "PATH": f"{self._programs}:{os.environ['PATH']}",
+                "XDG_STATE_HOME": str(self._file.parent),
+            },
             capture_output=True,
             text=True,
             check=False,

@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from omnia_cli import manifests, retention
-from omnia_cli.findings import Finding
+from omnia_cli.findings import Finding, errors
 from omnia_cli.validate import validate
 from omnia_operator.resolve import RetentionPolicy, in_force
 from tests.programs import PYTHON
@@ -194,15 +194,153 @@ def test_an_image_without_the_type_custom_is_a_warning_with_the_line_to_add(
 
 
 def test_what_nothing_acts_on_yet_is_a_warning(tmp_path: Path) -> None:
-    rollout = (
-        "  rollout:\n    candidate: {promptPackVersion: 2.0.0}\n"
-        "    steps: [{analysis: {templateName: quality}}]\n"
-        "    trafficRouting: {istio: {virtualService: {name: a, routes: [b]},"
-        " destinationRule: {name: c}}}\n"
+    provider = f"{PROVIDER}  defaults: {{truncationStrategy: custom}}\n"
+    (finding,) = check(tmp_path, AGENT, PACK, provider)
+    assert finding.severity == "warning"
+    assert finding.path == "spec.defaults.truncationStrategy"
+
+
+ROUTED = """\
+  session: {type: redis, storeRef: {name: redis}}
+  rollout:
+    candidate: {promptPackVersion: 2.0.0}
+    steps: [{setWeight: 10}, {setWeight: 50}]
+    trafficRouting:
+"""
+ISTIO = """\
+      istio:
+        virtualService: {name: shop, routes: [primary]}
+        destinationRule: {name: shop}
+"""
+VIRTUAL_SERVICE = """\
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: shop}
+spec:
+  http:
+    - name: primary
+      route:
+        - destination: {host: my-agent, subset: stable}
+          weight: 100
+"""
+TO_CANDIDATE = """\
+        - destination: {host: my-agent, subset: candidate}
+          weight: 0
+"""
+SUBSETS = """\
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: shop}
+spec: {host: my-agent}
+"""
+HTTP_ROUTE = """\
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: shop}
+spec:
+  rules:
+    - backendRefs:
+        - {name: my-agent, port: 8080}
+"""
+
+
+def test_the_objects_with_the_weights_of_a_rollout_are_checked(tmp_path: Path) -> None:
+    others = (PACK, PROVIDER)
+    agent = AGENT + ROUTED + ISTIO
+    assert errors(check(tmp_path, agent, VIRTUAL_SERVICE + TO_CANDIDATE, SUBSETS, *others)) == []
+    (finding,) = errors(check(tmp_path, agent, VIRTUAL_SERVICE, SUBSETS, *others))
+    assert (finding.severity, finding.line) == ("error", 21)
+    assert finding.path == "spec.rollout.trafficRouting.istio.virtualService"
+    assert finding.message.endswith(
+        "add at /spec/http/0/route: - {destination: {host: my-agent, subset: candidate}, weight: 0}"
     )
+    wrong = SUBSETS.replace("my-agent", "shop")
+    (finding,) = errors(check(tmp_path, agent, VIRTUAL_SERVICE + TO_CANDIDATE, wrong, *others))
+    assert finding.path == "spec.rollout.trafficRouting.istio.destinationRule"
+
+    gateway = f"{AGENT}{ROUTED}      gatewayAPI: {{httpRoute: {{name: shop}}}}\n"
+    (finding,) = errors(check(tmp_path, gateway, HTTP_ROUTE, *others))
+    assert "- {name: my-agent-candidate, port: 8080, weight: 0}" in finding.message
+    (finding,) = check(tmp_path, f"{agent}      gatewayAPI: {{httpRoute: {{name: a}}}}\n", *others)
+    assert "remove istio or gatewayAPI" in finding.message
+
+
+def test_sessions_in_memory_that_a_mesh_splits_are_a_warning(tmp_path: Path) -> None:
+    routed = (ROUTED + ISTIO).replace("type: redis, storeRef: {name: redis}", "type: memory")
+    (finding,) = check(tmp_path, AGENT + routed, PACK, PROVIDER)
+    assert (finding.severity, finding.line) == ("warning", 19)
+    assert "set rollout.stickySession" in finding.message
+    sticky = routed.replace("    steps:", "    stickySession: {hashOn: x-user-id}\n    steps:")
+    assert check(tmp_path, AGENT + sticky, PACK, PROVIDER) == []
+
+
+ROLLOUT = """\
+  rollout:
+    candidate: {providerRefs: [{name: default, providerRef: {name: my-model}}]}
+    steps:
+      - setWeight: 10
+      - analysis:
+          templateName: quality
+          args:
+            - name: limit
+              value: "VALUE"
+"""
+QUALITY = """\
+apiVersion: omnia.altairalabs.ai/v1alpha1
+kind: RolloutAnalysis
+metadata: {name: quality}
+spec:
+  args: [{name: limit}]
+  metrics:
+    - name: errors
+      successCondition: result < 1
+      provider:
+        prometheus: {address: "http://p", query: "errors > {{args.limit}}"}
+    - name: helpful
+      provider: {agent: {measure: evalPassRate, eval: kind, min: 0.5}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "severity", "line", "words"),
+    [
+        ("name: quality}", "name: other}", "error", 20, "(there: other): add it"),
+        ("name: limit}]", "name: limit}, {name: more}]", "error", 20, "needs a value of more"),
+        ("- name: limit\n", "- name: limits\n", "error", 22, "no argument limits, only limit"),
+        ("VALUE", "0) or vector(1", "error", 19, "the metric errors cannot be measured"),
+        ("VALUE", "0.5", "warning", 20, "set spec.evals.enabled"),
+    ],
+)
+def test_the_step_of_a_rollout_and_its_analysis(
+    tmp_path: Path, old: str, new: str, severity: str, line: int, words: str
+) -> None:
+    texts = [text.replace(old, new).replace("VALUE", "5") for text in (ROLLOUT, QUALITY)]
+    found = check(tmp_path, AGENT + texts[0], PACK, PROVIDER, texts[1])
+    assert any(
+        (each.severity, each.line) == (severity, line) and words in each.message for each in found
+    ), found
+
+
+@pytest.mark.parametrize(
+    ("candidate", "words"),
+    [
+        ("promptPackVersion: 2.0.0", "without promptPackRef.version stable gets the highest"),
+        ("providerRefs: [{name: judge, providerRef: {name: m}}]", "names judge, and the agent has"),
+        ("providerRefs: [{name: default, providerRef: {name: none}}]", 'Provider "none"'),
+        ("toolRegistryRef: {name: none}", 'ToolRegistry "none"'),
+    ],
+)
+def test_a_candidate_that_cannot_be_rolled_out(tmp_path: Path, candidate: str, words: str) -> None:
+    rollout = f"  rollout:\n    candidate: {{{candidate}}}\n    steps: [{{setWeight: 100}}]\n"
     (finding,) = check(tmp_path, AGENT + rollout, PACK, PROVIDER)
-    assert (finding.severity, finding.line) == ("warning", 18)
-    assert finding.path.startswith("spec.rollout.trafficRouting")
+    assert (finding.severity, finding.line) == ("error", 16)
+    assert words in finding.message
+
+
+def test_an_analysis_that_fits_its_step_has_no_findings(tmp_path: Path) -> None:
+    evals = "  evals: {enabled: true}\n"
+    agent = AGENT + ROLLOUT.replace("VALUE", "0.5") + evals
+    assert check(tmp_path, agent, PACK, PROVIDER, QUALITY) == []
 
 
 def test_a_condition_of_an_analysis_is_wrong_at_its_line_and_column(tmp_path: Path) -> None:

@@ -8,11 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
+from omnia_operator.cluster.kinds import HTTP_ROUTE, ROUTING
 from tests.chart.rendering import Renderer
 from tests.cluster import releases
 from tests.cluster.harness.cluster import Cluster, chosen
 from tests.cluster.harness.commands import succeeds
+from tests.cluster.harness.definitions import istio_definitions
 from tests.cluster.harness.deploy import NAMESPACE, RELEASE
 from tests.cluster.harness.errors import HarnessError, MissingPart
 from tests.cluster.harness.waiting import wait_until
@@ -88,6 +91,34 @@ def keda(cluster_kubectl: Kubectl) -> None:
     definition = f"--filename={FOREIGN / 'scaledobjects.keda.sh.yaml'}"
     cluster_kubectl("apply", "--server-side", "--force-conflicts", definition)
     cluster_kubectl("wait", "--for=condition=Established", definition, "--timeout=30s")
+
+
+@pytest.fixture(scope="session")
+def istio(cluster_kubectl: Kubectl) -> None:
+    """The resource definitions in which Istio has weights and subsets, without Istio."""
+    names = [f"{kind.plural}.{kind.group}" for kind in ROUTING]
+    try:
+        found = istio_definitions(names)
+    except MissingPart as missing:
+        unavailable(str(missing))
+    apply = ("apply", "--server-side", "--force-conflicts", "--filename=-")
+    cluster_kubectl(*apply, stdin=yaml.safe_dump_all(found))
+    _established(cluster_kubectl, *names)
+
+
+@pytest.fixture(scope="session")
+def http_routes(cluster_kubectl: Kubectl) -> None:
+    """The resource definition of the Gateway API's HTTPRoute, without a Gateway."""
+    name = f"{HTTP_ROUTE.plural}.{HTTP_ROUTE.group}"
+    if not cluster_kubectl.succeeds("get", "customresourcedefinition", name):
+        definition = FOREIGN / "httproutes.gateway.networking.k8s.io.yaml"
+        cluster_kubectl("apply", "--server-side", f"--filename={definition}")
+    _established(cluster_kubectl, name)
+
+
+def _established(kubectl: Kubectl, *names: str) -> None:
+    wanted = [f"customresourcedefinition/{name}" for name in names]
+    kubectl("wait", "--for=condition=Established", *wanted, "--timeout=30s")
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from tests.chart.rendering import (
     merged,
     of_kind,
 )
-from tests.chart.rights import VERBS
+from tests.chart.rights import ISTIO_VERBS, VERBS
 from tests.cluster.harness.cluster import Cluster
 from tests.cluster.harness.commands import run
 from tests.cluster.harness.deploy import image_settings
@@ -203,7 +203,7 @@ LEASES = "leases.coordination.k8s.io"
 def test_the_api_server_grants_the_operator_what_it_does_and_nothing_more(
     kubectl: Kubectl, omnia: Kubectl
 ) -> None:
-    done = {_shown(kind): verbs for kind, verbs in VERBS.items()}
+    done = {_shown(kind): verbs for kind, verbs in (VERBS | ISTIO_VERBS).items()}
     done |= {f"{_shown(kind)}/status": {"patch"} for kind in CUSTOM}
     election = {LEASES: {"create"}, f"{LEASES} omnia-operator": {"get", "update"}}
 

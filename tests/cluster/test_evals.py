@@ -124,6 +124,51 @@ def test_without_a_judge_the_agent_serves_and_says_what_to_add(
     assert "- {name: judge, providerRef: {name: PROVIDER}}" in message
 
 
+def test_spent_budgets_are_conditions_and_events(kubectl: Kubectl, redis: str) -> None:
+    agent, *others = evaluated(redis)
+    # Each answer, and each judge, costs more than its budget.
+    agent["spec"]["budget"] = {"usdPerDay": 0.000001}
+    agent["spec"]["evals"]["budget"] = {"usdPerDay": 0.000001}
+    agent["spec"]["evals"]["sampling"] = {"extendedRate": 100}
+    for each in others:
+        if each["kind"] == "Provider":
+            each["spec"]["pricing"] = {"inputCostPer1K": "1", "outputCostPer1K": "1"}
+    kubectl.apply(agent, *others)
+    ready(kubectl, "helper")
+    kubectl.wait_available("helper-evals")
+    wait_until(
+        "a pod has said that the budget has something left",
+        lambda: condition(kubectl, "helper", "WithinBudget")[:2] == ("True", "BudgetLeft"),
+        seconds=90,
+    )
+    talk_often(kubectl, "helper", 1, 1)
+    wait_until(
+        "both budgets are spent",
+        lambda: (
+            condition(kubectl, "helper", "WithinBudget")[:2] == ("False", "BudgetSpent")
+            and condition(kubectl, "helper", "EvalsReady")[:2] == ("False", "BudgetSpent")
+        ),
+        seconds=120,
+    )
+    ready(kubectl, "helper")
+    assert "USD a day, is spent" in condition(kubectl, "helper", "WithinBudget")[2]
+    assert "they are asked again from" in condition(kubectl, "helper", "EvalsReady")[2]
+    events = [each for each in kubectl.list("events") if each["reason"] == "BudgetSpent"]
+    assert {each["type"] for each in events} == {"Warning"}
+    assert len(events) == 2
+    # A higher limit heals it, as the next day does.
+    agent["spec"]["budget"] = agent["spec"]["evals"]["budget"] = {"usdPerDay": 1000}
+    kubectl.apply(agent)
+    wait_until(
+        "both budgets have something left",
+        lambda: (
+            condition(kubectl, "helper", "WithinBudget")[:2] == ("True", "BudgetLeft")
+            and condition(kubectl, "helper", "EvalsReady")[:2] == ("True", "Ready")
+        ),
+        seconds=150,
+    )
+
+
 def test_light_evaluations_alone_need_no_pod_more(kubectl: Kubectl, redis: str) -> None:
     text = json.dumps({**world.PACK, "evals": EVALS[:1]})
     documents = [

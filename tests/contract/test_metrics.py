@@ -15,15 +15,24 @@ from omnia_core.sessions.retention import RetentionEffects
 from omnia_core.telemetry.program import program_registry
 from omnia_core.telemetry.tracing.configuration import configure_tracing
 from omnia_facade.metrics import FacadeMetrics
+from omnia_operator.api.rollout import (
+    AnalysisStatus,
+    FinishedRollout,
+    MetricStatus,
+    RolloutResult,
+    RolloutStatus,
+)
 from omnia_operator.cluster.kinds import PROVIDER, SERVICE
 from omnia_operator.metrics import OperatorGauges as OperatorLevels
 from omnia_operator.metrics import ReconcileMetrics as OperatorMetrics
 from omnia_operator.metrics import (
     ReconcileResult,
     RequestMetrics,
+    RolloutGauges,
     WorkQueueGauges,
     WorkQueueMetrics,
 )
+from omnia_runtime.evals.budget import JudgeBudget
 from omnia_runtime.evals.worker_metrics import WorkerMetrics
 from omnia_runtime.observe.eval_metrics import EvalMetrics
 from omnia_runtime.observe.metrics import RuntimeMetrics, ScrapedGauges
@@ -38,6 +47,7 @@ MAKERS = {
     "omnia_facade/metrics.py",
     "omnia_operator/metrics/reconciling.py",
     "omnia_operator/metrics/requests.py",
+    "omnia_operator/metrics/rollouts.py",
     "omnia_operator/metrics/scraped.py",
     "omnia_operator/metrics/work_queue.py",
     "omnia_runtime/evals/worker_metrics.py",
@@ -47,6 +57,7 @@ MAKERS = {
 }
 
 
+TIME = "2026-01-01T00:00:00Z"
 RESULT = EvalResult(
     session="s",
     turn=1,
@@ -82,11 +93,12 @@ def runtime() -> CollectorRegistry:
     metrics.blocked("banned_words", "output")
     metrics.stored("load", "success", 1.0)
     metrics.retained(RetentionEffects(1, 1, 1))
+    metrics.turn_cost(Usage())
     with metrics.measure_turn():
         pass
     registry.register(ScrapedGauges("a", "n", lambda: 1, lambda: {"h": True}))
     env = RuntimeEnv(agent_name="a", namespace="n", budget_usd_per_day=1.0)
-    store = MemorySessionStore(env.session_ttl)
+    store = MemorySessionStore(env.session_ttl, evaluated=True)
     budget = AgentBudget(store, budget_periods(env), env.budget_on_exceeded)
     registry.register(BudgetGauge("a", "n", budget))
     evals = EvalMetrics(registry, "a", "n")
@@ -94,6 +106,8 @@ def runtime() -> CollectorRegistry:
     evals.dropped("queue", 1)
     worker = WorkerMetrics(registry, "a", "n")
     worker.failed()
+    assert store.feed
+    worker.budget(JudgeBudget(store.feed, 1.0), 1.0)
     return registry
 
 
@@ -115,6 +129,11 @@ def operator() -> CollectorRegistry:
             lambda: {("n", "p"): ("Active", 1)},
         )
     )
+    metric = MetricStatus(name="m", next_time=TIME, last_data_time=TIME)
+    analysis = AnalysisStatus(template_name="t", step=0, start_time=TIME, metrics=(metric,))
+    last = FinishedRollout(id="i", result=RolloutResult.PROMOTED, time=TIME)
+    rollout = RolloutStatus(active=True, step_start_time=TIME, analysis=analysis, last=last)
+    registry.register(RolloutGauges(lambda: [(("n", "a"), rollout)]))
     return registry
 
 
@@ -186,6 +205,7 @@ def test_no_label_can_hold_what_a_client_or_a_model_says() -> None:
         "kind",
         "limit",
         "mode",
+        "metric",
         "model",
         "operation",
         "outcome",

@@ -26,6 +26,7 @@ TYPED = (
     "examples/echo-function/README.md",
     "examples/forgetful-agent/README.md",
     "examples/hello-agent/README.md",
+    "examples/rollout-agent/README.md",
     "examples/starter/README.md",
     "examples/summarizer-function/README.md",
     "examples/support-agent/README.md",

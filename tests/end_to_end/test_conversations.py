@@ -125,6 +125,7 @@ ANSWERS = {
     "echo-agent": ("ping", "Echo: ping"),
     "demo-agent": ("hello", ""),
     "hello-agent": ("hello", "Hello! My answers are scripted"),
+    "rollout-agent": ("hello", "I am the"),
     "forgetful-agent": ("hello", "Hello! My answers are scripted"),
 }
 

@@ -65,6 +65,23 @@ def test_a_second_omnia_up_names_the_agent_that_has_the_port(start: Start, tmp_p
     assert 'occupied by the agent "first" of another `omnia up`' in second.errors.read_text()
 
 
+def test_several_that_start_at_once_share_no_port(start: Start, tmp_path: Path) -> None:
+    for n in range(3):
+        # All look for this port at the same time.
+        port = free_port()
+        names = [f"agent-{n}-{each}" for each in range(3)]
+        for name in names:
+            file = tmp_path / f"{name}.yaml"
+            file.write_text(HELLO.format(name=name, port=port, answer=name))
+        together = [start(tmp_path / f"{name}.yaml") for name in names]
+        for name, up in zip(names, together, strict=True):
+            with connect(up.wait("ready")["url"]) as conversation:
+                assert ask(conversation, "hi") == name
+        for up in together:
+            assert up.stop() == 0
+            assert not [event for event in up.events if event["event"] == "failed"]
+
+
 def test_a_restart_that_loses_conversations_is_reported(start: Start, tmp_path: Path) -> None:
     file = tmp_path / "agent.yaml"
     text = HELLO.format(name="first", port=free_port(), answer="one")

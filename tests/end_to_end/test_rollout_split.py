@@ -54,6 +54,8 @@ class Rollout:
 
     Attributes:
         url: of the facade of stable.
+        candidate_url: of the facade of the candidate.
+        doors: of stable's pod, `host:port`.
         seen: the side that answered each session first.
     """
 
@@ -61,7 +63,7 @@ class Rollout:
         folder.mkdir()
         self.folder = folder
         self.schedule = Schedule("r1", f"127.0.0.1:{peer_port}")
-        self.url = self.metrics_url = ""
+        self.url = self.candidate_url = self.metrics_url = self.doors = ""
         self.seen: dict[str, str] = {}
         (folder / TOKEN_FILE).write_text(TOKEN)
 
@@ -142,8 +144,11 @@ async def rollout(
 ) -> AsyncIterator[tuple[Rollout, asyncio.subprocess.Process]]:
     """Serve the facades of both sides; yield the rollout and the candidate's facade."""
     port, health, peer_port = free_port(), free_port(), free_port()
+    candidate_port, stable_doors = free_port(), free_port()
     made = Rollout(folder / "rollout", peer_port)
     made.url = f"ws://127.0.0.1:{port}/ws"
+    made.candidate_url = f"ws://127.0.0.1:{candidate_port}/ws"
+    made.doors = f"127.0.0.1:{stable_doors}"
     made.metrics_url = f"http://127.0.0.1:{health}/metrics"
     shared = {
         "OMNIA_SESSION_TYPE": "redis",
@@ -158,6 +163,7 @@ async def rollout(
                 OMNIA_RUNTIME_ADDRESS=candidate.address,
                 OMNIA_VARIANT="candidate",
                 OMNIA_PEER_PORT=peer_port,
+                OMNIA_FACADE_PORT=candidate_port,
                 **shared,
             )
         )
@@ -166,6 +172,7 @@ async def rollout(
                 OMNIA_RUNTIME_ADDRESS=stable.address,
                 OMNIA_FACADE_PORT=port,
                 OMNIA_HEALTH_PORT=health,
+                OMNIA_PEER_PORT=stable_doors,
                 **shared,
             )
         )
@@ -236,6 +243,51 @@ async def test_a_header_keeps_all_sessions_of_a_user_on_one_side(
         assert all(len(each) == 1 for each in users)
         on = sum(each == {"candidate"} for each in users)
         assert abs(on - 20) <= 3 * math.sqrt(10)
+
+
+async def test_the_facades_of_both_sides_keep_a_user_on_one_side(
+    sides: tuple[Side, Side], tmp_path: Path, redis_url: str
+) -> None:
+    """A mesh brings connections to either side: the arriving facade relays what is not its own."""
+    async with rollout(tmp_path, *sides, redis_url) as (made, _):
+
+        async def side_of(url: str, user: str) -> str:
+            headers = {"X-User-Id": user}
+            async with connect(url, compression=None, additional_headers=headers) as socket:
+                await announced(socket)
+                return await ask(socket)
+
+        # Facades of the candidate place nothing of themselves.
+        made.set_weight(0)
+        assert await side_of(made.candidate_url, "anybody") == "candidate"
+
+        start = time.time_ns() // 1_000_000 + LEAD_MS
+        schedule = Schedule(
+            "r2", made.schedule.candidate, "x-user-id", ((start, 50),), stable=made.doors
+        )
+        made.write(schedule)
+        while time.time_ns() // 1_000_000 < start + LEAD_MS:
+            await side_of(made.url, "anybody")
+        users = [f"user-{number}" for number in range(30)]
+        by_stable = [await side_of(made.url, user) for user in users]
+        by_candidate = [await side_of(made.candidate_url, user) for user in users]
+        assert by_stable == by_candidate
+        assert set(by_stable) == {"stable", "candidate"}
+
+        # A rollback: stable answers at both facades, in the same sockets.
+        mine = next(user for user, side in zip(users, by_stable, strict=True) if side != "stable")
+        headers = {"X-User-Id": mine}
+        async with (
+            asyncio.timeout(LIMIT),
+            connect(made.candidate_url, compression=None, additional_headers=headers) as socket,
+        ):
+            await announced(socket)
+            assert await ask(socket) == "candidate"
+            over = Schedule("r2", schedule.candidate, "x-user-id", schedule.steps, True, made.doors)
+            made.write(over)
+            while await side_of(made.candidate_url, mine) != "stable":
+                pass
+        assert await made.stepped_in() == 0
 
 
 async def test_a_dead_candidate_costs_nobody_the_conversation(

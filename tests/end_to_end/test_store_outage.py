@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from omnia_core.jsonvalue import JsonObject
-from omnia_operator.session_stores import PodHealth, SessionStores
+from omnia_operator.pod_checks import PodChecks, PodHealth
 from tests.end_to_end.conftest import Start
 from tests.end_to_end.test_faults import Frame, redis, talking, tough
 from tests.operator.cluster import FakeCluster, everything, running_pod, secret
@@ -39,7 +39,7 @@ async def operated(port: int) -> AsyncIterator[FakeCluster]:
     pod["status"]["podIP"] = "127.0.0.1"
     cluster = FakeCluster(*everything(SHARED), secret("store", {"url": "cmVkaXM6Ly9o"}), pod)
     changed = asyncio.Event()
-    cluster.stores = SessionStores(
+    cluster.pod_checks = PodChecks(
         cluster, PodHealth(port, refuses=lambda _: False), lambda _: changed.set()
     )
     await cluster.settle()
@@ -53,7 +53,7 @@ async def operated(port: int) -> AsyncIterator[FakeCluster]:
             await cluster.settle()
 
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(reconcile()), group.create_task(cluster.stores.run())]
+        tasks = [group.create_task(reconcile()), group.create_task(cluster.pod_checks.run())]
         yield cluster
         for task in tasks:
             task.cancel()

@@ -264,7 +264,7 @@ async def test_the_program_opens_the_door_for_a_candidate_only(
 async def test_a_file_of_the_rollout_that_is_broken_changes_nothing(tmp_path: Path) -> None:
     now = [0.0]
     files = RolloutFiles(str(tmp_path), clock=lambda: now[0])
-    assert (files.token, files.header, files.placed("a", "")) == ("", "", None)
+    assert (files.token, files.header, files.other_side("a", "")) == ("", "", "")
     (tmp_path / TOKEN_FILE).write_text(TOKEN + "\n")
     (tmp_path / "rollout.json").write_text('{"id": "a", "candidate": "b:1", "hashOn": "X-User"}')
     assert files.token == "", "it is not looked at with every request"

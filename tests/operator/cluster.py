@@ -16,6 +16,7 @@ from omnia_operator.cluster.kinds import (
     HTTP_ROUTE,
     LABELLED,
     POD,
+    ROUTING,
     SCALED_OBJECT,
     SECRET,
     ObjectKind,
@@ -35,6 +36,7 @@ from omnia_operator.discovery import DiscoveryCache, Egress, Issuers, ServerDisc
 from omnia_operator.discovery.issuers import discover
 from omnia_operator.labels import INSTANCE
 from omnia_operator.plan import Settings
+from omnia_operator.pod_checks import STORE_CHECK, PodCheck, PodChecks, PodReport
 from omnia_operator.reconcile import Reconciler
 from omnia_operator.reconcile.claims import Claims
 from omnia_operator.reconcile.drift import Corrections
@@ -42,7 +44,6 @@ from omnia_operator.references import ObjectReference
 from omnia_operator.resolve import IssuerKeys, Key
 from omnia_operator.rollout.measuring import Measuring
 from omnia_operator.scheduling import Requeue
-from omnia_operator.session_stores import PodReport, SessionStores
 from tests.operator import objects, world
 
 SETTINGS = Settings(facade_image="registry:5000/facade:1", runtime_image="registry:5000/runtime:1")
@@ -50,30 +51,43 @@ NOW = "2026-01-01T00:00:00Z"
 
 
 class FakePods:
-    """Answers for the pods: why each cannot reach its session store, "" if it can."""
+    """Answers for the pods, by their names; what is not there says nothing.
+
+    Attributes:
+        failures: why each cannot reach its session store, "" if it can.
+        spent: why the budget of each is spent, "" if something is left.
+    """
 
     def __init__(self) -> None:
         self.failures: dict[str, str] = {}
+        self.spent: dict[str, str] = {}
 
-    async def report(self, pod: str, address: str) -> PodReport | None:
+    async def report(self, check: PodCheck, pod: str, address: str) -> PodReport | None:
         assert address
-        failure = self.failures.get(pod)
+        failure = (self.failures if check is STORE_CHECK else self.spent).get(pod)
         return None if failure is None else PodReport(pod, failure)
 
 
 class FakeCluster:
     """An implementation of `Cluster`. `writes` tells what was asked of it, in order."""
 
-    def __init__(self, *documents: JsonObject, keda: bool = True, gateways: bool = True) -> None:
+    def __init__(
+        self,
+        *documents: JsonObject,
+        keda: bool = True,
+        gateways: bool = True,
+        istio: bool = True,
+    ) -> None:
         self.objects: dict[tuple[ObjectKind, Key], JsonObject] = {}
         self.writes: list[str] = []
         self.events: list[tuple[str, str]] = []
         self.told: list[Key] = []
         self.refuse: dict[tuple[ObjectKind, str], ClusterError] = {}
+        self.forbidden: dict[tuple[str, ObjectKind], ClusterError] = {}
         self.discovery = DiscoveryCache(ServerDiscovery(Egress(lambda _: False)))
         self.issuers = Issuers(functools.partial(discover, egress=Egress(lambda _: False)))
         self.pods = FakePods()
-        self.stores = SessionStores(self, self.pods, self.told.append)
+        self.pod_checks = PodChecks(self, self.pods, self.told.append)
         self.measuring = Measuring(Egress(lambda _: False))
         self.claims = Claims()
         self.corrections = Corrections()
@@ -84,6 +98,7 @@ class FakeCluster:
         self.lacks = {
             kind for kind, there in ((SCALED_OBJECT, keda), (HTTP_ROUTE, gateways)) if not there
         }
+        self.lacks |= set() if istio else set(ROUTING)
         self._count = 0
         self.put(*documents)
 
@@ -147,6 +162,11 @@ class FakeCluster:
             return store.get(kind, key)
         return redacted(copy.deepcopy(found))
 
+    async def read_live(self, kind: ObjectKind, key: Key) -> JsonObject | None:
+        if refusal := self.forbidden.get(("read", kind)):
+            raise refusal
+        return None if kind in self.lacks else copy.deepcopy(self.objects.get((kind, key)))
+
     async def find(
         self, kind: ObjectKind, namespace: str | None = None, instance: str | None = None
     ) -> list[JsonObject]:
@@ -209,6 +229,8 @@ class FakeCluster:
         metadata["annotations"] = {**metadata.get("annotations", {}), **annotations}
 
     async def edit(self, kind: ObjectKind, key: Key, operations: Sequence[JsonObject]) -> None:
+        if refusal := self.forbidden.get(("edit", kind)):
+            raise refusal
         self.writes.append(f"edit {kind} {key[1]}")
         self.put(patched(self.objects[kind, key], operations))
 
@@ -251,7 +273,7 @@ class FakeCluster:
             settings,
             self.discovery,
             self.issuers,
-            self.stores,
+            self.pod_checks,
             self.measuring,
             self.claims,
             self.corrections,
@@ -286,6 +308,8 @@ class FakeCluster:
 
 
 def _index(holder: Any, part: str) -> Any:
+    if part == "-":
+        return part
     return int(part) if isinstance(holder, list) else part.replace("~1", "/").replace("~0", "~")
 
 
@@ -300,9 +324,13 @@ def patched(document: JsonObject, operations: Iterable[JsonObject]) -> JsonObjec
         key = _index(holder, last)
         if operation["op"] == "remove":
             del holder[key]
+        elif operation["op"] == "add" and isinstance(holder, list):
+            holder.insert(len(holder) if last == "-" else key, operation["value"])
+        elif operation["op"] == "replace" and isinstance(holder, dict) and key not in holder:
+            raise unavailable()
         elif operation["op"] != "test":
             holder[key] = operation["value"]
-        elif holder[key] != operation["value"]:
+        elif (holder[key] if isinstance(holder, list) else holder.get(key)) != operation["value"]:
             raise unavailable()
     return made
 
@@ -356,16 +384,16 @@ def secret(name: str, data: dict[str, str], namespace: str = "default") -> JsonO
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data}
 
 
-def running_pod(name: str) -> JsonObject:
-    made = pod(name)
+def running_pod(name: str, instance: str = "helper") -> JsonObject:
+    made = pod(name, instance=instance)
     return {**made, "status": {"phase": "Running", "podIP": "10.0.0.1"}}
 
 
-def pod(name: str, container: JsonObject | None = None) -> JsonObject:
+def pod(name: str, container: JsonObject | None = None, *, instance: str = "helper") -> JsonObject:
     return {
         "apiVersion": "v1",
         "kind": POD.name,
-        "metadata": {"name": name, "labels": {INSTANCE: "helper"}},
+        "metadata": {"name": name, "labels": {INSTANCE: instance}},
         "status": {"containerStatuses": [{"name": "runtime", **container}] if container else []},
     }
 

@@ -12,7 +12,7 @@ from omnia_facade.metrics import FacadeMetrics
 from omnia_operator.analysis.statistics import Interval, Sample, newcombe, wilson, z_of
 from omnia_operator.api.rollout import MeasurementResult, PodCounts
 from omnia_operator.api.rolloutanalysis import AgentMeasure, AgentQuery
-from omnia_operator.rollout.comparison import PodReading, compared, counted, samples
+from omnia_operator.rollout.comparison import PodReading, compared, counted, values_of
 from omnia_operator.rollout.pod_metrics import counts_of, ports_of
 
 Z95 = NormalDist().inv_cdf(0.975)
@@ -117,7 +117,7 @@ def reading(*counts: float, new: bool = False) -> PodReading:
 
 def test_what_counts_is_what_was_counted_since_the_analysis_began() -> None:
     counts = counted((), {"a": reading(100, 50, 900, 9)})
-    assert samples(counts) == (Sample(), Sample())
+    assert values_of(AgentMeasure.ERROR_RATE, counts) == (Sample(), Sample())
     # One more pod of that time, and one that started later.
     counts = counted(
         counts,
@@ -127,10 +127,10 @@ def test_what_counts_is_what_was_counted_since_the_analysis_began() -> None:
             "c": reading(5, 1, 4, 0, new=True),
         },
     )
-    assert samples(counts) == (Sample(15, 2), Sample(94, 1))
+    assert values_of(AgentMeasure.ERROR_RATE, counts) == (Sample(15, 2), Sample(94, 1))
     # A program starts again, and a pod is gone.
     counts = counted(counts, {"a": reading(3, 1, 10, 0)})
-    assert samples(counts) == (Sample(18, 3), Sample(104, 1))
+    assert values_of(AgentMeasure.ERROR_RATE, counts) == (Sample(18, 3), Sample(104, 1))
 
 
 def test_the_pods_in_a_status_are_bounded() -> None:
@@ -177,8 +177,19 @@ def test_the_series_of_evaluations(measure: AgentMeasure, expected: tuple[float,
     assert counts_of(AgentQuery(measure=measure, eval="kind", min=0.5), EVALS) == expected
 
 
-def test_evaluations_are_counted_by_both_sides_and_by_the_program_that_evaluates() -> None:
-    facades = {AgentMeasure.ERROR_RATE, AgentMeasure.STEPPED_IN}
-    for measure in AgentMeasure:
-        expected = {"a": 9001, "a-canary": 9001, "a-evals": 9011}
-        assert ports_of(measure, "a") == ({"a": 8081} if measure in facades else expected)
+RUNTIMES = {"a": 9001, "a-canary": 9001}
+FACADES = {"a": 8081, "a-canary": 8081}
+PORTS = {
+    AgentMeasure.ERROR_RATE: FACADES,
+    AgentMeasure.STEPPED_IN: FACADES,
+    AgentMeasure.LATENCY_P95: FACADES,
+    AgentMeasure.TIME_TO_FIRST_CHUNK_P95: FACADES,
+    AgentMeasure.COST_PER_TURN: RUNTIMES,
+    AgentMeasure.EVAL_PASS_RATE: {**RUNTIMES, "a-evals": 9011},
+    AgentMeasure.EVAL_SCORE: {**RUNTIMES, "a-evals": 9011},
+}
+
+
+@pytest.mark.parametrize("measure", AgentMeasure)
+def test_each_measure_is_read_where_it_is_counted(measure: AgentMeasure) -> None:
+    assert ports_of(measure, "a") == PORTS[measure]

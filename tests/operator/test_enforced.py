@@ -23,28 +23,12 @@ from omnia_operator.api import (
 from omnia_operator.api.container import ExtraContainer, InitContainer
 from omnia_operator.api.expose import HTTPRouteSpec
 from omnia_operator.api.maturity import LATER
-from omnia_operator.cluster.kinds import AGENT_RUNTIME, PROVIDER, TOOL_REGISTRY, ObjectKind
+from omnia_operator.cluster.kinds import PROVIDER, TOOL_REGISTRY, ObjectKind
 from tests.operator import objects
 from tests.operator.cluster import everything
 from tests.operator.test_reconcile import OPENAI, settled
 
-ROLLOUT = {
-    "candidate": {"promptPackVersion": "2.0.0"},
-    "steps": [{"setWeight": 10}],
-    "trafficRouting": {
-        "istio": {
-            "virtualService": {"name": "shop", "routes": ["primary"]},
-            "destinationRule": {"name": "shop"},
-        }
-    },
-}
 CASES: list[tuple[ObjectKind, str, JsonObject, str]] = [
-    (
-        AGENT_RUNTIME,
-        "helper",
-        objects.agent({"rollout": ROLLOUT}),
-        "spec.rollout.trafficRouting.istio",
-    ),
     (
         PROVIDER,
         "model",
@@ -102,7 +86,7 @@ def test_a_field_that_no_program_reads_is_told() -> None:
         for attribute, path in fields(resource.model_fields["spec"].annotation, "spec", seen)  # type: ignore[arg-type]
         if not re.search(rf"\.{attribute}\b", code)
     }
-    assert any(each.startswith("spec.rollout") for each in unread)
+    assert unread, "fields without a program are found"
     assert [path for path in unread if not path.startswith(tuple(told))] == []
 
 
@@ -124,11 +108,9 @@ async def test_a_field_that_is_not_implemented_is_a_condition_and_one_event(
     assert message.startswith(f"{path}: ")
     assert "not implemented yet" in message
     assert cluster.events.count((name, "NotImplemented")) == 1
-    if kind == AGENT_RUNTIME:
-        assert cluster.conditions()["Ready"] == "True: RuntimeReady"
 
-    plain = {each["kind"]: each for each in (objects.agent(), objects.provider(OPENAI))}
-    cluster.put(plain.get(kind.name, objects.registry(objects.handler())))
+    plain = objects.provider(OPENAI) if kind == PROVIDER else objects.registry(objects.handler())
+    cluster.put(plain)
     await cluster.settle()
     assert "SpecEnforced" not in cluster.conditions(name, kind)
 
@@ -149,8 +131,10 @@ async def test_what_is_done_has_no_such_condition(change: JsonObject) -> None:
 
 
 async def test_the_condition_stays_once_while_the_spec_is_invalid() -> None:
-    cluster = await settled(*everything({"rollout": ROLLOUT}))
-    cluster.put(objects.agent({"rollout": ROLLOUT, "facade": {"type": "none"}}))
+    model = OPENAI | {"defaults": {"truncationStrategy": "custom"}}
+    change: JsonObject = {"providers": None, "provider": model}
+    cluster = await settled(*everything(change))
+    cluster.put(objects.agent({**change, "facade": {"type": "none"}}))
 
     await cluster.settle()
 

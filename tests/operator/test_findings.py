@@ -3,6 +3,7 @@
 import copy
 import datetime as dt
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -222,18 +223,18 @@ def test_all_faults_are_reported_at_once() -> None:
     assert len(findings(document)) == 3
 
 
-@pytest.mark.parametrize(
-    "spec",
-    [
-        {f"type{number}": "mock" for number in range(1000)},
-        {"pricing": {f"price{number}": "x" * 100_000 for number in range(1000)}},
-        {"headers": {str(number): ["x" * 100_000] for number in range(1000)}},
-        {"a" * 100_000 + str(number): 1 for number in range(1000)},
-    ],
-    ids=["unknown", "deeper", "large", "long"],
-)
+# Functions: they are large, and every process of a test run loads this file.
+FAULTS: dict[str, Callable[[], JsonObject]] = {
+    "unknown": lambda: {f"type{number}": "mock" for number in range(1000)},
+    "deeper": lambda: {"pricing": {f"price{n}": "x" * 100_000 for n in range(1000)}},
+    "large": lambda: {"headers": {str(number): ["x" * 100_000] for number in range(1000)}},
+    "long": lambda: {"a" * 100_000 + str(number): 1 for number in range(1000)},
+}
+
+
+@pytest.mark.parametrize("spec", FAULTS.values(), ids=FAULTS)
 def test_the_first_faults_are_explained_and_the_others_counted(
-    spec: JsonObject, monkeypatch: pytest.MonkeyPatch
+    spec: Callable[[], JsonObject], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     explained: list[object] = []
 
@@ -244,7 +245,7 @@ def test_the_first_faults_are_explained_and_the_others_counted(
     # The package has a function of the module's name.
     monkeypatch.setattr(sys.modules[explain.__module__], "explain", counted)
     with pytest.raises(InvalidResource) as caught:
-        parse(objects.provider(spec))
+        parse(objects.provider(spec()))
 
     assert len(explained) == MAX_FINDINGS
     assert len(caught.value.findings) == MAX_FINDINGS + 1

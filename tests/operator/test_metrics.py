@@ -26,10 +26,12 @@ from omnia_operator.metrics import (
     ReconcileMetrics,
     ReconcileResult,
     RequestMetrics,
+    RolloutGauges,
     WorkQueueGauges,
     WorkQueueMetrics,
     policy_agents,
     ready_agents,
+    rollout_statuses,
     unmet_conditions,
 )
 from omnia_operator.references import ObjectReference
@@ -38,6 +40,9 @@ from tests.operator import objects
 from tests.operator.test_client import SERVER_CONFIG
 from tests.operator.test_queue import Work
 from tests.services import LIMIT
+
+TIME = "2026-01-01T00:00:00Z"
+SECONDS_OF_TIME = 1767225600.0
 
 
 def agent(name: str, conditions: list[JsonObject] | None) -> JsonObject:
@@ -119,6 +124,43 @@ def test_a_policy_is_told_with_its_phase_and_its_agents() -> None:
         (each.labels["namespace"], each.labels["policy"], each.labels["phase"], each.value)
         for each in family.samples
     } == {("default", "old", "DryRun", 3.0), ("default", "young", "Superseded", 0.0)}
+
+
+def test_a_rollout_is_told_by_its_status() -> None:
+    store = Store()
+    metric = {"name": "errors", "nextTime": TIME, "lastDataTime": TIME, "failed": 2, "errors": 1}
+    analysis = {"templateName": "t", "step": 1, "startTime": TIME, "metrics": [metric]}
+    paused: JsonObject = {
+        "active": True,
+        "phase": "Paused",
+        "reason": "AnalysisFailed",
+        "currentStep": 1,
+        "currentWeight": 10,
+        "stepStartTime": TIME,
+        "analysis": analysis,
+    }
+    last = {"id": "a", "result": "RolledBack", "time": TIME}
+    for name, rollout in (("running", paused), ("ended", {"last": last}), ("odd", {"phase": 5})):
+        document = objects.agent(name=name, resourceVersion="1")
+        store.put(AGENT_RUNTIME, document | {"status": {"rollout": rollout}})
+    store.put(AGENT_RUNTIME, objects.agent(name="without", resourceVersion="1"))
+    registry = CollectorRegistry()
+    registry.register(RolloutGauges(lambda: rollout_statuses(store)))
+
+    def value(name: str, agent: str, **labels: str) -> float | None:
+        known = {"namespace": "default", "agent": agent, **labels}
+        return registry.get_sample_value(f"omnia_rollout_{name}", known)
+
+    assert value("phase", "running", phase="Paused", reason="AnalysisFailed") == 1
+    assert (value("weight", "running"), value("step", "running")) == (10, 2)
+    assert value("step_start_timestamp_seconds", "running") == SECONDS_OF_TIME
+    assert value("analysis_measurements", "running", metric="errors", result="failed") == 2
+    assert value("analysis_measurements", "running", metric="errors", result="error") == 1
+    assert value("phase", "ended", phase="Idle", reason="") == 1
+    assert (value("weight", "ended"), value("step", "ended")) == (0, 0)
+    assert value("last_end_timestamp_seconds", "ended", result="RolledBack") == SECONDS_OF_TIME
+    assert value("step_start_timestamp_seconds", "ended") is None
+    assert value("weight", "without") is None
 
 
 def test_a_reconciliation_is_counted_by_its_result_and_timed() -> None:

@@ -40,6 +40,12 @@ from omnia_operator.rollout.machine import (
     Write,
     advance,
 )
+from omnia_operator.rollout.traffic import (
+    CHECK_SECONDS,
+    TrafficProblem,
+    TrafficState,
+    wanted_weight,
+)
 
 STEPS: list[JsonObject] = [
     {"setWeight": 10},
@@ -110,6 +116,7 @@ class Bed:
     runs: str | None = None
     obstacle: str = ""
     analysis: AnalysisProgress | None = None
+    traffic: TrafficState = field(default_factory=TrafficState)
     writes: list[Write] = field(default_factory=list)
     events: list[str] = field(default_factory=list)
     count: int = 0
@@ -128,6 +135,7 @@ class Bed:
                 request=RolloutRequest(verb, str(self.count), "bad words") if verb else None,
                 obstacle=self.obstacle,
                 analysis=self.analysis,
+                traffic=self.traffic,
             ),
         )
         if plan.write is not None:
@@ -186,6 +194,76 @@ def test_a_good_candidate_goes_through_all_steps_and_is_promoted_with_one_write(
     assert bed.reason() == machine.NO_ROLLOUT
     assert bed.step().candidate is None
     assert bed.events.count("RolloutPromoted") == 1
+
+
+ROUTING: JsonObject = {"gatewayAPI": {"httpRoute": {"name": "shop"}}}
+UNROUTED = TrafficProblem("ObjectNotFound", "there is no HTTPRoute shop")
+
+
+def test_a_weight_that_is_not_in_force_stops_each_step_and_no_request() -> None:
+    bed = Bed(document(trafficRouting=ROUTING), traffic=TrafficState(UNROUTED))
+    for _ in range(4):
+        plan = bed.step()
+        assert plan.wake is not None
+        assert plan.wake <= CHECK_SECONDS
+        bed.wait(plan)
+    assert (bed.status.current_step, bed.status.current_weight) == (0, 0)
+    assert (bed.reason(), bed.status.message) == (machine.TRAFFIC_NOT_ROUTED, UNROUTED.message)
+
+    bed.traffic = TrafficState()
+    paused = bed.until(RolloutPhase.PAUSED)
+    assert paused.status.current_weight == 10
+    bed.traffic = TrafficState(UNROUTED)
+    bed.now += dt.timedelta(hours=1)
+    plan = bed.step()
+    assert (plan.status.phase, bed.reason()) == (RolloutPhase.PAUSED, machine.PAUSE_STEP)
+    bed.traffic = TrafficState()
+    assert bed.step().status.phase is RolloutPhase.PROGRESSING, "the pause itself was not longer"
+    bed.traffic = TrafficState(UNROUTED, drained=False)
+    assert bed.step(Verb.ABORT).status.phase is RolloutPhase.ROLLING_BACK
+    bed.now += dt.timedelta(hours=1)
+    for _ in range(3):
+        assert bed.step().candidate is not None, "it may get traffic still"
+    bed.traffic = TrafficState(UNROUTED)
+    bed.until(RolloutPhase.IDLE)
+
+
+def test_a_promotion_keeps_the_candidate_until_it_has_no_weight() -> None:
+    bed = Bed(document(steps=[{"setWeight": 100}], trafficRouting=ROUTING))
+    bed.step()
+    bed.traffic = TrafficState(drained=False)
+    bed.until(RolloutPhase.PROMOTING)
+    for _ in range(6):
+        bed.wait(bed.step())
+    assert bed.status.over
+    assert bed.status.phase is RolloutPhase.PROMOTING
+    assert wanted_weight(spec_of(bed.document), bed.status) == 0
+    bed.traffic = TrafficState()
+    assert bed.until(RolloutPhase.IDLE).status.last is not None
+
+
+def test_other_objects_get_the_weights_when_the_former_have_lost_theirs() -> None:
+    bed = Bed(document(trafficRouting=ROUTING))
+    bed.until(RolloutPhase.PAUSED)
+    before = bed.status.traffic_routing
+    bed.document["spec"]["rollout"].pop("trafficRouting")
+    assert wanted_weight(spec_of(bed.document), bed.status) == 0
+    bed.traffic = TrafficState(drained=False)
+    assert bed.step().status.traffic_routing == before
+    bed.traffic = TrafficState()
+    assert bed.step().status.traffic_routing is None
+    assert bed.status.phase is RolloutPhase.PAUSED
+    assert bed.status.current_weight == 10
+
+
+def test_a_weight_of_a_mesh_begins_at_once_and_one_of_the_facades_later() -> None:
+    for sticky, seconds in ((None, 0), ({"hashOn": "x-user-id"}, 15)):
+        bed = Bed(document(trafficRouting=ROUTING, stickySession=sticky))
+        bed.step()
+        at = bed.now
+        (weight,) = bed.step().status.weights
+        begins = dt.datetime.fromisoformat(weight.time)
+        assert begins - at == dt.timedelta(seconds=seconds)
 
 
 def test_no_weight_before_a_ready_pod_and_every_weight_begins_later_than_it_is_decided() -> None:

@@ -417,18 +417,8 @@ async def test_an_agent_whose_rollout_is_removed_loses_its_candidate() -> None:
     assert "RolloutActive" not in bed.cluster.conditions()
 
 
-async def test_istio_is_not_silently_ignored() -> None:
-    istio = {
-        "virtualService": {"name": "shop", "routes": ["primary"]},
-        "destinationRule": {"name": "shop"},
-    }
-    bed = Bed(trafficRouting={"istio": istio})
-    await bed.step()
-    assert bed.cluster.conditions()["TrafficRouting"] == "False: IstioNotSet"
-    assert bed.cluster.conditions()["Ready"] != "False: IstioNotSet"
-
-
-def test_a_long_name_has_a_candidate_with_a_name_of_its_own() -> None:
-    names = {labels.canary_name("a" * length) for length in range(1, 64)}
-    assert len(names) == 63
-    assert max(map(len, names)) == 63
+def test_a_long_name_has_a_candidate_and_services_with_names_of_their_own() -> None:
+    for named in (labels.canary_name, labels.candidate_service, labels.stable_service):
+        names = {named("a" * length) for length in range(1, 64)}
+        assert len(names) == 63
+        assert max(map(len, names)) == 63

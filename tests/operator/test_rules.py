@@ -322,6 +322,24 @@ REFUSED: dict[str, tuple[JsonObject, str, str]] = {
         "spec.rollout.steps[0]",
         "exactly one of setWeight",
     ),
+    "a rollout by Istio and by a Gateway": (
+        objects.agent(
+            {
+                "rollout": {
+                    "steps": [{"setWeight": 1}],
+                    "trafficRouting": {
+                        "istio": {
+                            "virtualService": {"name": "a", "routes": ["b"]},
+                            "destinationRule": {"name": "a"},
+                        },
+                        "gatewayAPI": {"httpRoute": {"name": "a"}},
+                    },
+                }
+            }
+        ),
+        "spec.rollout.trafficRouting",
+        "remove istio or gatewayAPI",
+    ),
     "a name that no Service can have": (
         objects.agent(None, name="4.two"),
         "metadata.name",
@@ -698,7 +716,12 @@ REFUSED: dict[str, tuple[JsonObject, str, str]] = {
     "a least rate of errors": (
         of_agent(measure="errorRate", min=0.1),
         "spec.metrics[0].provider.agent",
-        "max for errorRate",
+        "or max (not for evalPassRate and evalScore)",
+    ),
+    "a share above one": (
+        of_agent(measure="errorRate", max=5),
+        "spec.metrics[0].provider.agent.max",
+        "a number from 0 to 1",
     ),
     "a comparison of what stable cannot have": (
         of_agent(measure="steppedIn", worseBy=0.1),

@@ -16,7 +16,9 @@ from omnia_core.env import RuntimeEnv
 from omnia_core.names import EvalOutcome
 from omnia_core.sessions import EvalResult, Message, SessionStore
 from omnia_core.units import Duration
+from omnia_runtime.evals.pace import Pace
 from omnia_runtime.evals.service import EvalService
+from omnia_runtime.evals.tracing import EvalTracing
 from omnia_runtime.evals.worker import WorkerTiming
 from omnia_runtime.observe.eval_metrics import EvalMetrics
 from tests.runtime.scripted import metrics, pack
@@ -115,12 +117,19 @@ def environment(
 
 @asynccontextmanager
 async def evaluating(
-    env: RuntimeEnv, store: SessionStore, registry: CollectorRegistry | None = None
+    env: RuntimeEnv,
+    store: SessionStore,
+    registry: CollectorRegistry | None = None,
+    tracing: EvalTracing | None = None,
+    pace: Pace | None = None,
 ) -> AsyncIterator[EvalService]:
     """Evaluate inside the block, as the programs do."""
     registry = registry or CollectorRegistry()
     evaluated = EvalMetrics(registry, "a", "default")
-    service = EvalService(env, store, registry, metrics(), evaluated, WorkerTiming(poll=0.02))
+    timing = WorkerTiming(poll=0.02)
+    service = EvalService(
+        env, store, registry, metrics(), evaluated, tracing=tracing, pace=pace, timing=timing
+    )
     service.start()
     try:
         yield service

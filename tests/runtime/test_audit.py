@@ -240,6 +240,13 @@ async def test_retries_and_the_one_who_steps_in_are_told() -> None:
     ]
 
 
+def test_what_is_done_beside_the_turns_is_no_attempt_at_an_answer() -> None:
+    recorder = AuditRecorder(beside_turns=True)
+    recorder.retried("p", 2, ProviderError("busy", retryable=True, status=429))
+    recorder.provider_called("p", "m", "success", 0.1, Usage(), None)
+    assert [each.attempt for each in recorder.take().provider_calls] == [0]
+
+
 def test_a_turn_leaves_a_bounded_number_of_records() -> None:
     with recording(AuditRecorder()) as recorder:
         for _ in range(MAX_RECORDS + 7):

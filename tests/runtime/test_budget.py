@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from omnia_core.conversation.budget import reset_of, retry_after, spent_message
+from omnia_core.health import Readiness
 from omnia_core.names import OnExceeded
 from omnia_core.sessions import AuditTrail, Message, SessionSettings, StoreUnavailable
 from omnia_core.sessions.audit import ProviderCall
@@ -18,6 +19,7 @@ from omnia_core.sessions.memory import MemorySessionStore
 from omnia_core.sessions.sqlite.store import SqliteSessionStore
 from omnia_core.units import Duration
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
+from omnia_operator.pod_checks import BUDGET_CHECK, PodHealth
 from omnia_runtime.app import Runtime
 from omnia_runtime.ports.listener import DiscardingListener
 from omnia_runtime.turns.budget import (
@@ -118,6 +120,38 @@ async def test_a_budget_that_only_warns_refuses_nothing_and_says_so_once(mounted
     assert [line["event"] for line in lines] == ["the budget of the agent is spent"]
 
 
+async def test_when_day_and_month_are_spent_the_later_end_is_told(mounted: Mounted) -> None:
+    bed = Bed(mounted, OMNIA_BUDGET_USD_PER_DAY="1", OMNIA_BUDGET_USD_PER_MONTH="9")
+    bed.now = datetime(2026, 1, 5, tzinfo=UTC)
+    bed.store.day, bed.store.month = 1.0, 9.0
+    with pytest.raises(BudgetExceeded, match=r"9 USD a month.*2026-02-01"):
+        await bed.budget.admit()
+
+
+@pytest.mark.parametrize(
+    ("on_exceeded", "words"),
+    [("stop", "it answers again from 2026-02-01T00:00:00Z on"), ("warn", "turns go on")],
+)
+async def test_the_health_port_says_that_the_budget_is_spent(
+    on_exceeded: str, words: str, mounted: Mounted
+) -> None:
+    bed = Bed(mounted, OMNIA_BUDGET_USD_PER_DAY="1", OMNIA_BUDGET_ON_EXCEEDED=on_exceeded)
+    assert await bed.budget.left() == Readiness(ready=True)
+    bed.store.day = 1.0
+    # The port needs no credential: what is fresh is not read again.
+    assert [await bed.budget.left() for _ in range(20)] == [Readiness(ready=True)] * 20
+    assert len(bed.store.reads) == 1
+    bed.pass_time(FRESH_SECONDS)
+    left = await bed.budget.left()
+    assert not left.ready
+    assert words in left.detail
+    assert reset_of(left.detail) == datetime(2026, 2, 1, tzinfo=UTC)
+    # An outage of the store is no spent budget, and neither is the next day.
+    bed.store.away, bed.now = True, datetime(2026, 2, 1, tzinfo=UTC)
+    bed.pass_time(FRESH_SECONDS)
+    assert await bed.budget.left() == Readiness(ready=True)
+
+
 async def test_turns_that_begin_at_once_read_the_sum_once(mounted: Mounted) -> None:
     bed = Bed(mounted, OMNIA_BUDGET_USD_PER_DAY="1", OMNIA_BUDGET_USD_PER_MONTH="9")
     await asyncio.gather(*(bed.budget.admit() for _ in range(20)))
@@ -215,6 +249,18 @@ async def test_a_runtime_without_a_database_adds_up_what_it_spends(
         await runtime._invocations.run("i1", "{}", {}, {})
         await runtime._invocations.close()
     assert await runtime._store.spent(datetime.now(UTC).date()) > 0
+
+
+async def test_a_runtime_tells_the_operator_that_its_budget_is_spent(
+    mounted: Mounted, start: Start, sqlite: dict[str, str]
+) -> None:
+    await spend(sqlite["OMNIA_SESSION_PATH"])
+    start(OMNIA_BUDGET_USD_PER_DAY="0.25", **sqlite)
+    asked = PodHealth(mounted.health_port, refuses=lambda _: False)
+    async with client(mounted):
+        report = await asked.report(BUDGET_CHECK, "p", "127.0.0.1")
+    assert report
+    assert "0.25 USD a day, is spent" in report.failure
 
 
 async def test_a_function_is_not_called_when_the_budget_is_spent(

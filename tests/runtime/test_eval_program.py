@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from omnia_core.env import RuntimeEnv, SessionType
+from omnia_operator.pod_checks import WORKER_BUDGET_CHECK, PodHealth
+from tests.collector import Spans, attributes, grpc_collector
 from tests.core.session_beds import Bed, bed_of, connected
 from tests.runtime.judging import JUDGED, JudgeServer, environment, results, turn
 from tests.runtime.servers import serving
@@ -127,6 +129,69 @@ async def test_it_finishes_on_sigterm_and_shows_its_backlog(
         judge.gate.set()
         assert await asyncio.to_thread(process.wait, LIMIT) == 0
     assert len(await bed.store.eval_results("s")) == 1
+
+
+@pytest.mark.parametrize("content", [False, True], ids=["without content", "with content"])
+async def test_its_evaluations_are_spans_with_their_results(
+    content: bool, bed: Bed, postgres: PostgresServer, start: Start, tmp_path: Path
+) -> None:
+    spans = Spans()
+    await turn(bed.store, "s")
+    with grpc_collector(spans) as endpoint:
+        async with serving(JudgeServer()) as url:
+            env = of_program(
+                tmp_path,
+                url,
+                tracing_enabled=True,
+                tracing_endpoint=endpoint,
+                tracing_content=content,
+            )
+            process = start(env, postgres.url)
+            await results(bed.store, "s", 1)
+            process.send_signal(signal.SIGTERM)
+            assert await asyncio.to_thread(process.wait, LIMIT) == 0
+        seen = await asyncio.to_thread(spans.named, "evaluate kind", "chat m")
+    evaluated, asked = seen["evaluate kind"], seen["chat m"]
+    assert (evaluated.parent, asked.parent) == ("", evaluated.id)
+    assert evaluated.own["gen_ai.conversation.id"] == "s"
+    assert (evaluated.own["omnia.agent.name"], evaluated.own["omnia.turn.index"]) == ("a", 0)
+    (event,) = evaluated.span.events
+    explanation = {"gen_ai.evaluation.explanation": "fine"} if content else {}
+    assert event.name == "gen_ai.evaluation.result"
+    assert attributes(event) == {
+        "gen_ai.evaluation.name": "kind",
+        "gen_ai.evaluation.score.label": "passed",
+        "gen_ai.evaluation.score.value": 0.75,
+        **explanation,
+    }
+
+
+async def test_it_loads_nothing_of_opentelemetry_while_it_traces_nothing() -> None:
+    code = (
+        "import sys, omnia_runtime.evals.program;"
+        "print([name for name in sys.modules if name.startswith('opentelemetry')])"
+    )
+    command = [sys.executable, "-c", code]
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+async def test_it_tells_the_operator_that_judges_have_spent_their_budget(
+    bed: Bed, postgres: PostgresServer, start: Start, tmp_path: Path
+) -> None:
+    await turn(bed.store, "s")
+    async with serving(JudgeServer()) as url:
+        # A question costs 0.01.
+        env = of_program(tmp_path, url, evals_usd_per_day=0.01)
+        start(env, postgres.url)
+        await results(bed.store, "s", 1)
+        asked = PodHealth(env.health_port, refuses=lambda _: False)
+        report = await asked.report(WORKER_BUDGET_CHECK, "p", "127.0.0.1")
+        assert report
+        assert "0.01 USD a day, is spent" in report.failure
+        address = f"http://127.0.0.1:{env.health_port}/metrics"
+        labels = '{agent="a",namespace="default"}'
+        assert f"omnia_eval_budget_used_ratio{labels} 1.0" in await read(address)
 
 
 async def test_it_refuses_sessions_that_it_cannot_see(start: Start, tmp_path: Path) -> None:

@@ -1,24 +1,28 @@
 """The worker of evaluations: what it runs, its limits, and what it makes of faults."""
 
 import asyncio
+import heapq
+import itertools
 import json
-import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
 from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
+from omnia_core.conversation.tools import ToolCall
 from omnia_core.files.evals.sampling import SESSION, sampled
 from omnia_core.names import EvalOutcome, Mode
-from omnia_core.sessions import AuditTrail, Message
+from omnia_core.sessions import AuditTrail, EvalResult, Message, StoreUnavailable
 from omnia_core.sessions.audit import EventKind, ProviderCall, RuntimeEvent
-from omnia_core.sessions.feed import FeedBacklog
+from omnia_core.sessions.feed import CLAIM_SECONDS, FeedBacklog
 from omnia_core.sessions.memory import MemorySessionStore
 from omnia_core.units import Duration
 from omnia_runtime.evals import session as session_module
+from omnia_runtime.evals.pace import Pace
 from tests.core.session_beds import KINDS, TTL, Bed, bed_of
 from tests.runtime.judging import (
     GREETS,
@@ -151,6 +155,19 @@ async def test_cost_latency_and_validators_are_read_where_a_trail_is_kept(
         assert registry.get_sample_value("omnia_evals_total", counted) == 1
 
 
+async def test_what_names_a_session_costs_no_turn_anything(bed: Bed, tmp_path: Path) -> None:
+    messages = [Message("user", "a"), Message("assistant", "b", finish_reason="stop")]
+    await bed.store.append("s", messages, expected_length=0, audit=trail("01", 0.25, ""))
+    named = ProviderCall("2026-03-01T12:00:00Z", "default", "m", "success", attempt=0, cost_usd=9.0)
+    audit = AuditTrail(provider_calls=(named,))
+    assert await bed.store.rename("s", "A name", expected_name="", audit=audit)
+    env = environment(tmp_path, budgets()[:1], evals_light=True)
+    async with evaluating(env, bed.other):
+        (found,) = await results(bed.store, "s", 1)
+    expected = EvalOutcome.PASSED if bed.store.keeps_audit else EvalOutcome.SKIPPED
+    assert found.outcome is expected
+
+
 async def test_a_session_that_is_only_evaluated_ends_as_before(
     postgres_bed: Bed, tmp_path: Path
 ) -> None:
@@ -217,6 +234,44 @@ async def test_a_call_of_a_function_is_complete_at_once(memory_bed: Bed, tmp_pat
             assert len(await results(memory_bed.store, "f", 1)) == 1
 
 
+async def test_a_call_whose_answer_was_repaired_is_judged_once_by_its_last_answer(
+    bed: Bed, tmp_path: Path
+) -> None:
+    messages = [
+        Message("user", "{}"),
+        Message("assistant", tool_calls=(ToolCall("c", "look_up", "{}"),)),
+        Message("tool", "found", tool_call_id="c"),
+        Message("assistant", "no JSON", finish_reason="stop"),
+        Message("user", "Your answer does not have the required shape"),
+        Message("assistant", '{"a": 1}', finish_reason="stop"),
+    ]
+    await bed.store.append("f", messages, expected_length=0, audit=trail("01", 0.25, ""))
+    judge = JudgeServer()
+    async with serving(judge) as url:
+        cost = {**budgets()[0], "trigger": "on_session_complete"}
+        looked_up = {"type": "tools_called", "params": {"tools": ["look_up"]}}
+        called = {**GREETS, "id": "called", **looked_up}
+        env = environment(
+            tmp_path,
+            [JUDGED, WHOLE, cost, called],
+            url,
+            mode=Mode.FUNCTION,
+            evals_light=True,
+        )
+        async with evaluating(env, bed.other):
+            found = await results(bed.store, "f", 4)
+            await until_idle(bed)
+            assert len(await bed.store.eval_results("f")) == 4
+    kinds = {(each.evaluation, each.turn): each for each in found}
+    assert kinds.keys() == {("kind", 1), ("whole", 1), ("cost_budget", 1), ("called", 1)}
+    expected = EvalOutcome.PASSED if bed.store.keeps_audit else EvalOutcome.SKIPPED
+    assert kinds["cost_budget", 1].outcome is expected
+    assert kinds["called", 1].outcome is EvalOutcome.PASSED
+    asked = [body["messages"][-1]["content"] for body in judge.bodies]
+    assert len(asked) == 2
+    assert all('{"a": 1}' in each and "no JSON" not in each for each in asked)
+
+
 async def test_an_answer_that_was_broken_off_is_not_judged(memory_bed: Bed, tmp_path: Path) -> None:
     store, judge = memory_bed.store, JudgeServer()
     length = await store.append("s", [Message("user", "a")], expected_length=0)
@@ -257,37 +312,93 @@ async def test_exactly_the_sampled_turns_and_sessions_are_judged(
     assert {(each.session, each.turn) for each in found if each.evaluation == "whole"} == whole
 
 
+@pytest.mark.parametrize("limit", [1, 5, 12])
 async def test_never_more_judges_are_asked_at_once_than_allowed(
-    postgres_bed: Bed, tmp_path: Path
+    limit: int, postgres_bed: Bed, tmp_path: Path
 ) -> None:
     judge = JudgeServer()
     judge.gate.clear()
-    names = [f"s{number}" for number in range(20)]
+    names = [f"s{number}" for number in range(40)]
     for name in names:
         await turn(postgres_bed.store, name)
     async with serving(judge) as url:
-        env = environment(tmp_path, [JUDGED], url)
+        env = environment(
+            tmp_path,
+            [JUDGED, {**JUDGED, "id": "again"}],
+            url,
+            evals_max_judge_calls=limit,
+            evals_max_per_second=1000,
+        )
         async with evaluating(env, postgres_bed.other):
             async with asyncio.timeout(LIMIT):
-                while judge.now < 5:  # noqa: ASYNC110 - of a server
+                while judge.now < limit:  # noqa: ASYNC110 - of a server
                     await asyncio.sleep(0.01)
+            # One more would come while the others are held: there is time for it.
+            assert postgres_bed.other.feed
+            for _ in range(100):
+                await postgres_bed.other.feed.backlog()
+            assert judge.now == limit
             judge.gate.set()
             for name in names:
-                await results(postgres_bed.store, name, 1)
-    assert judge.most == 5
-    assert len(judge.bodies) == 20
+                await results(postgres_bed.store, name, 2)
+    assert judge.most == limit
+    assert len(judge.bodies) == 80
 
 
-async def test_the_rate_is_kept(memory_bed: Bed, tmp_path: Path) -> None:
-    # 30 at once with 10 a second: 10 at once, and 2 s for the others.
-    for number in range(30):
-        await turn(memory_bed.store, f"s{number}")
-    env = environment(tmp_path, [GREETS], evals_light=True, evals_max_per_second=10)
-    began = time.monotonic()
-    async with evaluating(env, memory_bed.store):
-        for number in range(30):
-            await results(memory_bed.store, f"s{number}", 1)
-    assert time.monotonic() - began >= 1.9
+class Time:
+    """Time that goes on to the next sleeper, one after another."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self._sleepers: list[tuple[float, int, asyncio.Event]] = []
+        self._count = itertools.count()
+
+    def __call__(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        woken = asyncio.Event()
+        heapq.heappush(self._sleepers, (self.now + seconds, next(self._count), woken))
+        await woken.wait()
+
+    async def pass_by(self) -> None:
+        while True:
+            await asyncio.sleep(0)
+            if self._sleepers:
+                self.now, _, woken = heapq.heappop(self._sleepers)
+                woken.set()
+
+
+class CountedPace(Pace):
+    """A pace that notes when each evaluation began."""
+
+    def __init__(self, per_second: float, time: Time) -> None:
+        super().__init__(per_second, time, time.sleep)
+        self.began: list[float] = []
+        self._time = time
+
+    async def wait(self) -> None:
+        await super().wait()
+        self.began.append(self._time.now)
+
+
+async def test_500_evaluations_that_are_due_at_once_keep_the_rate_exactly(
+    memory_bed: Bed, tmp_path: Path
+) -> None:
+    names = [f"s{number}" for number in range(250)]
+    for name in names:
+        await turn(memory_bed.store, name)
+    env = environment(tmp_path, [GREETS, {**GREETS, "id": "again"}], evals_light=True)
+    time = Time()
+    pace = CountedPace(env.evals_max_per_second, time)
+    passing = asyncio.create_task(time.pass_by())
+    async with evaluating(env, memory_bed.store, pace=pace):
+        for name in names:
+            assert len(await results(memory_bed.store, name, 2)) == 2
+    passing.cancel()
+    # 50 at once, and then one each 20 ms: the last begins after 9 s.
+    assert pace.began == pytest.approx([max(0, number - 49) / 50 for number in range(500)])
+    assert pace.began[-1] == pytest.approx(9.0)
 
 
 @pytest.mark.parametrize(
@@ -401,6 +512,43 @@ async def test_at_the_budget_judges_rest_and_light_evaluations_go_on(
     async with serving(judge) as url, evaluating(env, postgres_bed.other):
         found = await results(store, "e", 2)
     assert by_name(found)["kind", 1] is EvalOutcome.SKIPPED
+
+
+async def test_a_store_that_is_away_for_a_moment_is_no_failure_of_an_evaluation(
+    tmp_path: Path,
+) -> None:
+    class Away(MemorySessionStore):
+        """A store that cannot keep the first results."""
+
+        refused = 0
+
+        async def add_eval_results(
+            self, results: Sequence[EvalResult], calls: Sequence[ProviderCall] = ()
+        ) -> int:
+            if self.refused < 1:
+                self.refused += 1
+                raise StoreUnavailable("away")
+            return await super().add_eval_results(results, calls)
+
+    now = 0.0
+    store, registry = (
+        Away(Duration.parse("1h"), evaluated=True, clock=lambda: now),
+        CollectorRegistry(),
+    )
+    await turn(store, "s")
+    env = environment(tmp_path, [GREETS, {**GREETS, "id": "again"}], evals_light=True)
+    with capture_logs() as lines:
+        async with evaluating(env, store, registry):
+            async with asyncio.timeout(LIMIT):
+                while not lines:  # noqa: ASYNC110 - of a worker
+                    await asyncio.sleep(0.01)
+            now += CLAIM_SECONDS
+            await results(store, "s", 2)
+    assert [(line["log_level"], line["event"]) for line in lines] == [
+        ("warning", "a session was not evaluated")
+    ]
+    labels = {"agent": "a", "namespace": "default"}
+    assert registry.get_sample_value("omnia_eval_worker_failures_total", labels) == 0
 
 
 async def test_two_workers_keep_each_result_once(postgres_bed: Bed, tmp_path: Path) -> None:

@@ -22,9 +22,10 @@ from omnia_runtime.configuration.loader import Loader
 from omnia_runtime.configuration.reload import LiveConfiguration
 from omnia_runtime.evals import inline
 from omnia_runtime.evals.evaluate import evaluate
-from omnia_runtime.evals.inline import InlineEvals, evaluation_attributes
+from omnia_runtime.evals.inline import InlineEvals
 from omnia_runtime.evals.pace import Pace
 from omnia_runtime.evals.selection import Rates
+from omnia_runtime.evals.tracing import evaluation_attributes
 from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.observe.eval_metrics import EvalMetrics
 from omnia_runtime.ports.listener import DiscardingListener

@@ -195,6 +195,7 @@ async def test_probes_and_metrics_are_served(mounted: Mounted, start: Start) -> 
         f'omnia_provider_requests_total{{{model},status="success"}} 1.0',
         f"omnia_provider_output_tokens_total{{{model}}} 20.0",
         f'omnia_pipeline_duration_seconds_count{{{const},status="success",variant="stable"}} 1.0',
+        f'omnia_turn_cost_usd_count{{{const},variant="stable"}} 1.0',
     ):
         assert line in metrics
 

@@ -17,7 +17,7 @@ from omnia_core.sessions.recorded import RecordedSession, RecordedTurn
 from omnia_core.sessions.records import placeholder_result
 from omnia_runtime.evals.cases import Case
 from omnia_runtime.evals.evaluate import evaluate
-from omnia_runtime.evals.recorded import answered_turns
+from omnia_runtime.evals.recorded import answered_turns, as_call
 from omnia_runtime.evals.recorded_calls import RecordedCalls
 from omnia_runtime.evals.serving import conversations
 from omnia_runtime.ports.model import ToolSpec
@@ -59,6 +59,18 @@ def test_every_turn_with_a_complete_answer_is_seen_with_what_is_known_of_it() ->
     assert (last.latency_ms, last.blocked) == (7.0, "blocked")
     assert [call.arguments for call in last.calls_of(session=False)] == ['{"id": "A-3"}']
     assert [len(each.calls) for each in (first, last)] == [1, 3]
+
+
+def test_a_call_of_a_function_is_one_turn_however_often_its_answer_was_repaired() -> None:
+    first, *rest = turn("A-1", "no JSON")
+    again = [Message("user", "Again."), Message("assistant", "1", finish_reason="stop")]
+    about = RecordedTurn(Usage(1, 2), 7.0)
+    # The trail counts one turn, the messages three.
+    (facts,) = answered_turns(as_call(session(first, *rest, *again, *again, turn3=about)))
+    assert (facts.turn, facts.output, facts.usage, facts.latency_ms) == (1, "1", Usage(1, 2), 7.0)
+    assert [each.role for each in facts.messages] == ["user", "assistant", "tool", "assistant"]
+    assert [each.name for each in facts.calls] == ["look_up"]
+    assert list(answered_turns(as_call(session()))) == []
 
 
 @pytest.mark.parametrize(

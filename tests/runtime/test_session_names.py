@@ -18,6 +18,7 @@ from omnia_runtime.ports.model import Finished, ProviderError, TextDelta
 from omnia_runtime.turns.naming import Naming, NamingTerms
 from tests.runtime.program import LIMIT, Program, Stream, client
 from tests.runtime.scripted import Mounted, Round, ScriptedModel, says
+from tests.runtime.test_audit import shipped
 
 LIMITS = NameLimits()
 TALK = [Message("user", "Where is my parcel with the number 4711?")]
@@ -162,6 +163,18 @@ async def test_a_model_that_fails_leaves_the_name_or_the_first_words(failing: Ro
     assert await named(store, naming, NamingTerms(None), "Lost parcel") == "Lost parcel"
     kinds = [[str(event.kind) for event in trail.events] for trail in store.trails if trail]
     assert ["name_made"] in kinds
+    await naming.close()
+
+
+async def test_the_call_that_makes_a_name_is_no_attempt_at_an_answer() -> None:
+    store = Store()
+    naming = Naming(store)
+    await store.append("s", TALK, expected_length=0)
+    asked = NamingTerms(shipped(ScriptedModel(says("Lost parcel")), "default"))
+    assert await named(store, naming, asked) == "Lost parcel"
+    (trail,) = store.trails
+    assert trail
+    assert [(each.attempt, each.cost_usd) for each in trail.provider_calls] == [(0, 0.5)]
     await naming.close()
 
 

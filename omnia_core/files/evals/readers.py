@@ -150,6 +150,8 @@ def _judged(params: Params, *, content: JudgedContent = "answer", criteria: str 
     for name in ("min_score", "max_score"):
         if params.has(name):
             params.refuse(name, "belongs into the threshold of the evaluation, beside params")
+    if params.has("model"):
+        params.refuse("model", "is that of the Provider: name one of spec.providers with judge")
     own = criteria or params.text("criteria") or params.missing("criteria")
     scope = params.choice(
         "scope", ("turn", "session"), "session" if content == "session" else "turn"
@@ -178,8 +180,10 @@ def _role(params: Params) -> Judged:
 
 def _similar(params: Params) -> Similar:
     references = params.texts("references") if params.has("references") else ()
-    reference = params.text("reference", "expected", "expected_output")
-    references = (*references, *((reference,) if reference else ()))
+    if params.is_list("reference"):
+        references = (*references, *params.texts("reference"))
+    elif reference := params.text("reference", "expected", "expected_output"):
+        references = (*references, reference)
     if not references:
         params.missing("reference", "references")
     least = params.number("min_similarity")

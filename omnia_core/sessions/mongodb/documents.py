@@ -274,6 +274,7 @@ def recorded(session: Session, appends: Sequence[Document]) -> RecordedSession:
         (turn, *(call[name] for name in (*_TOKENS_AND_COST, "duration_ms")))
         for turn, trail in trails
         for call in trail["provider_calls"]
+        if call["attempt"]
     ]
     tools = [(turn, call["duration_ms"]) for turn, trail in trails for call in trail["tool_calls"]]
     events = [

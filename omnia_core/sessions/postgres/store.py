@@ -54,7 +54,7 @@ SELECT s.first_position, s.first_turn, s.begun_with, s.user_id, s.name, s.name_g
     ) AS records,
     ARRAY(
         SELECT (turn, input_tokens, output_tokens, cached_tokens, cost_usd, duration_ms)
-        FROM omnia.provider_calls WHERE session = s.key
+        FROM omnia.provider_calls WHERE session = s.key AND attempt > 0
     ) AS models,
     ARRAY(SELECT (turn, duration_ms) FROM omnia.tool_calls WHERE session = s.key) AS tools,
     ARRAY(

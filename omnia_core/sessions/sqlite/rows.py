@@ -132,7 +132,7 @@ _RESULTS = (
 )
 _MODEL_ROWS = (
     "SELECT turn, input_tokens, output_tokens, cached_tokens, cost_usd, duration_ms"
-    " FROM provider_calls WHERE session = ?"
+    " FROM provider_calls WHERE session = ? AND attempt > 0"
 )
 _TOOL_ROWS = "SELECT turn, duration_ms FROM tool_calls WHERE session = ?"
 _EVENTS = (

@@ -35,6 +35,7 @@ def deploy(cluster: Cluster) -> None:
             *(cluster.helm, f"--kubeconfig={cluster.kubeconfig}", "upgrade", "--install"),
             *(RELEASE, ROOT / "charts/omnia", f"--namespace={NAMESPACE}", "--create-namespace"),
             *("--set=agents.allowUnauthenticated=true", "--set=crds.install=false"),
+            "--set=istio.enabled=true",
             *image_settings(),
         )
     with step("waiting for the operator"):

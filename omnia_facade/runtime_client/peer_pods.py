@@ -1,4 +1,4 @@
-"""The pods of a candidate: found by their headless Service, with one connection for each."""
+"""The pods of the other side: found by their headless Service, with one connection for each."""
 
 import asyncio
 import socket
@@ -31,7 +31,7 @@ class _Pod(Struct):
     seen: float
 
 
-class CandidatePods:
+class PeerPods:
     """Finds the pod of each session; a session keeps its pod while that pod exists."""
 
     def __init__(self, open_pod: Open) -> None:
@@ -71,7 +71,7 @@ class CandidatePods:
             found = tuple(sorted({(str(info[4][0]), int(info[4][1])) for info in infos}))[:MAX_PODS]
         # A name without ready pods is an error of the look-up.
         except (OSError, ValueError, UnicodeError) as error:
-            _log.warning("the candidate has no address", candidate=address, reason=str(error))
+            _log.warning("the other side has no address", peer=address, reason=str(error))
         now = loop.time()
         for at in found:
             pod = self._pods.get(at)

@@ -1,5 +1,6 @@
-"""A session store that the pods cannot reach is a condition, which heals by itself."""
+"""What pods say of their session store and their budget is a condition, and heals by itself."""
 
+from datetime import UTC, datetime
 from itertools import pairwise
 
 import pytest
@@ -7,12 +8,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from omnia_core.conversation.budget import judges_message, spent_message
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.cluster.kinds import AGENT_RUNTIME, POD, SECRET
-from omnia_operator.session_stores import PodReport, SessionStores, StoreState, next_state
-from omnia_operator.session_stores.state import DOUBTS, SILENT_ROUNDS
-from omnia_operator.session_stores.watch import DOUBT_INTERVAL, INTERVAL, QUESTIONS
-from tests.operator.cluster import FakeCluster, everything, running_pod, secret
+from omnia_operator.pod_checks import (
+    BUDGET_CHECK,
+    EVAL_BUDGET_CHECK,
+    STORE_CHECK,
+    WORKER_BUDGET_CHECK,
+    CheckState,
+    PodCheck,
+    PodChecks,
+    PodReport,
+    next_state,
+)
+from omnia_operator.pod_checks.state import SILENT_ROUNDS
+from omnia_operator.pod_checks.watch import QUESTIONS
+from omnia_operator.status import EVALS_READY
+from tests.operator.cluster import FakeCluster, config_map, everything, running_pod, secret
+from tests.operator.test_evals import JUDGE, JUDGED, declaring
 
 REDIS: JsonObject = {"session": {"type": "redis", "storeRef": {"name": "store"}}}
 AWAY = "the session store cannot be reached (ConnectionError); try again"
@@ -42,9 +56,9 @@ async def with_store(*pods: str) -> FakeCluster:
 async def rounds(cluster: FakeCluster, count: int = 1) -> None:
     """Ask the pods, and reconcile what changed."""
     for _ in range(count):
-        for agent in cluster.stores._agents.values():
+        for agent in cluster.pod_checks._watched.values():
             agent.due = 0.0
-        await cluster.stores.ask_due()
+        await cluster.pod_checks.ask_due()
         if cluster.told:
             cluster.told.clear()
             await cluster.settle()
@@ -110,7 +124,7 @@ async def test_pods_that_say_nothing_leave_the_secret_as_all_that_is_known() -> 
     assert cluster.status()["phase"] == "Running"
 
     cluster.pods.failures = {"helper-1": AWAY}
-    await rounds(cluster, DOUBTS)
+    await rounds(cluster, STORE_CHECK.rounds)
     assert cluster.status()["phase"] == "Failed"
     cluster.remove(POD, "helper-1")
     await rounds(cluster, SILENT_ROUNDS)
@@ -138,16 +152,16 @@ async def test_only_agents_with_a_shared_store_are_asked() -> None:
 
     cluster.put(*everything(REDIS)[:1])
     await cluster.settle()
-    assert KEY in cluster.stores._agents
+    assert (STORE_CHECK, KEY) in cluster.pod_checks._watched
     cluster.remove(AGENT_RUNTIME, "helper")
     await cluster.reconcile(AGENT_RUNTIME)
-    assert not cluster.stores._agents
+    assert not cluster.pod_checks._watched
 
 
 async def test_a_missing_secret_is_told_before_an_outage() -> None:
     cluster = await with_store("helper-1")
     cluster.pods.failures = {"helper-1": AWAY}
-    await rounds(cluster, DOUBTS)
+    await rounds(cluster, STORE_CHECK.rounds)
     cluster.remove(SECRET, "store")
     await cluster.settle()
     assert cluster.conditions()["SessionStoreReady"] == "False: SecretNotFound"
@@ -160,14 +174,15 @@ async def test_an_outage_is_asked_for_more_often_than_a_store_that_is_reached() 
     class Asked:
         failure = ""
 
-        async def report(self, pod: str, address: str) -> PodReport:
+        async def report(self, check: PodCheck, pod: str, address: str) -> PodReport:
+            assert check is STORE_CHECK
             assert address
             asked.append(clock.now)
             return PodReport(pod, self.failure)
 
     pods = Asked()
-    stores = SessionStores(cluster, pods, lambda _: None, clock)
-    stores.state(KEY)
+    stores = PodChecks(cluster, pods, lambda _: None, clock)
+    stores.state(STORE_CHECK, KEY)
 
     async def pass_time(seconds: int) -> list[float]:
         asked.clear()
@@ -177,11 +192,11 @@ async def test_an_outage_is_asked_for_more_often_than_a_store_that_is_reached() 
         return [after - before for before, after in pairwise(asked)]
 
     for pause in await pass_time(60):
-        assert INTERVAL * 0.75 <= pause <= INTERVAL + 0.2
+        assert STORE_CHECK.interval * 0.75 <= pause <= STORE_CHECK.interval + 0.2
     pods.failure = AWAY
     await pass_time(60)
     for pause in await pass_time(60):
-        assert DOUBT_INTERVAL * 0.75 <= pause <= DOUBT_INTERVAL + 0.2
+        assert STORE_CHECK.failing_interval * 0.75 <= pause <= STORE_CHECK.failing_interval + 0.2
 
 
 @pytest.mark.parametrize("failure", ["", AWAY], ids=["reached", "away"])
@@ -190,19 +205,20 @@ async def test_many_agents_are_asked_less_often_each(failure: str) -> None:
     asked = 0
 
     class Asked:
-        async def report(self, pod: str, address: str) -> PodReport:
+        async def report(self, check: PodCheck, pod: str, address: str) -> PodReport:
             nonlocal asked
+            assert check is STORE_CHECK
             assert address
             asked += 1
             return PodReport(pod, failure)
 
-    stores = SessionStores(cluster, Asked(), lambda _: None, clock)
+    stores = PodChecks(cluster, Asked(), lambda _: None, clock)
     for number in range(400):
         key = "default", f"agent-{number}"
         made = running_pod(f"agent-{number}-1")
         made["metadata"]["labels"] = {"app.kubernetes.io/instance": key[1]}
         cluster.put(made)
-        stores.state(key)
+        stores.state(STORE_CHECK, key)
     for _ in range(3):  # until each is known
         await stores.ask_due()
         clock.now += 100
@@ -222,7 +238,8 @@ async def test_a_fault_while_pods_are_asked_costs_only_its_agent() -> None:
     told: list[tuple[str, str]] = []
 
     class Faulty:
-        async def report(self, pod: str, address: str) -> PodReport:
+        async def report(self, check: PodCheck, pod: str, address: str) -> PodReport:
+            assert check is STORE_CHECK
             assert address
             if pod == "helper-1":
                 raise RuntimeError("surprise")
@@ -231,9 +248,9 @@ async def test_a_fault_while_pods_are_asked_costs_only_its_agent() -> None:
     other = running_pod("other-1")
     other["metadata"]["labels"] = {"app.kubernetes.io/instance": "other"}
     cluster.put(other)
-    stores = SessionStores(cluster, Faulty(), told.append)
+    stores = PodChecks(cluster, Faulty(), told.append)
     for name in ("helper", "other"):
-        stores.state(("default", name))
+        stores.state(STORE_CHECK, ("default", name))
     with capture_logs() as lines:
         await stores.ask_due()
     assert told == [("default", "other")]
@@ -243,35 +260,136 @@ async def test_a_fault_while_pods_are_asked_costs_only_its_agent() -> None:
 @pytest.mark.parametrize(
     ("before", "reports", "reached", "outage"),
     [
-        (StoreState(), [], None, None),
-        (StoreState(), [GOOD], True, None),
-        (StoreState(), [BAD], None, None),
-        (StoreState(doubts=1), [GOOD, BAD], False, BAD),
-        (StoreState(True, doubts=1), [BAD], False, BAD),
-        (StoreState(False, BAD, 2), [PodReport("b", "TimeoutError")], False, BAD),
-        (StoreState(False, BAD, 2), [PodReport("c", "x")], False, PodReport("c", "x")),
-        (StoreState(False, BAD, 2), [GOOD], True, None),
-        (StoreState(False, BAD, 2), [], False, BAD),
-        (StoreState(False, BAD, 2, silent=2), [], None, None),
+        (CheckState(), [], None, None),
+        (CheckState(), [GOOD], True, None),
+        (CheckState(), [BAD], None, None),
+        (CheckState(doubts=1), [GOOD, BAD], False, BAD),
+        (CheckState(True, doubts=1), [BAD], False, BAD),
+        (CheckState(False, BAD, 2), [PodReport("b", "TimeoutError")], False, BAD),
+        (CheckState(False, BAD, 2), [PodReport("c", "x")], False, PodReport("c", "x")),
+        (CheckState(False, BAD, 2), [GOOD], True, None),
+        (CheckState(False, BAD, 2), [], False, BAD),
+        (CheckState(False, BAD, 2, silent=2), [], None, None),
     ],
 )
 def test_what_a_round_of_reports_means(
-    before: StoreState, reports: list[PodReport], reached: bool | None, outage: PodReport | None
+    before: CheckState, reports: list[PodReport], reached: bool | None, outage: PodReport | None
 ) -> None:
-    assert next_state(before, reports).shown == (reached, outage)
+    assert next_state(before, reports, STORE_CHECK).shown == (reached, outage)
 
 
 @given(st.lists(st.lists(st.sampled_from([GOOD, BAD]), max_size=3), max_size=12))
 def test_one_good_round_heals_and_only_bad_rounds_in_a_row_are_an_outage(
     history: list[list[PodReport]],
 ) -> None:
-    state = StoreState()
+    state = CheckState()
     for reports in history:
-        state = next_state(state, reports)
+        state = next_state(state, reports, STORE_CHECK)
         if reports and BAD not in reports:
-            assert state == StoreState(reached=True)
+            assert state == CheckState(passes=True)
     bad = [BAD in reports for reports in history if reports]
-    if state.outage is not None:
-        assert all(bad[-DOUBTS:])
-        assert len(bad) >= DOUBTS
-    assert (state.reached is False) == (state.outage is not None)
+    if state.failure is not None:
+        assert all(bad[-STORE_CHECK.rounds :])
+        assert len(bad) >= STORE_CHECK.rounds
+    assert (state.passes is False) == (state.failure is not None)
+
+
+SPENT = spent_message("day", 2.5, datetime(2026, 2, 1, tzinfo=UTC))
+MONTH = spent_message("month", 20, datetime(2026, 3, 1, tzinfo=UTC))
+RESTING = judges_message(1, datetime(2026, 2, 1, tzinfo=UTC))
+LIMITED: JsonObject = {"budget": {"usdPerDay": 2.5}}
+
+
+async def limited(change: JsonObject, *pods: JsonObject) -> FakeCluster:
+    """A cluster with an agent that may spend so much, and pods."""
+    cluster = FakeCluster(*everything(change), secret("store", {"url": "cmVkaXM6Ly9o"}), *pods)
+    await cluster.settle()
+    cluster.run_pods()
+    await cluster.settle()
+    return cluster
+
+
+@pytest.mark.parametrize("store", [{}, REDIS], ids=["memory", "redis"])
+async def test_a_spent_budget_is_a_condition_and_one_event_and_heals_with_the_next_day(
+    store: JsonObject,
+) -> None:
+    cluster = await limited(LIMITED | store, running_pod("helper-1"), running_pod("helper-2"))
+    assert "WithinBudget" not in cluster.conditions()
+    cluster.pods.spent = {"helper-1": "", "helper-2": ""}
+    await rounds(cluster)
+    assert cluster.conditions()["WithinBudget"] == "True: BudgetLeft"
+    events = len(cluster.events)
+
+    cluster.pods.spent["helper-2"] = SPENT
+    await rounds(cluster, 3)
+    assert cluster.conditions()["WithinBudget"] == "False: BudgetSpent"
+    assert cluster.message("WithinBudget") == SPENT
+    assert cluster.events[events:] == [("helper", "BudgetSpent")]
+    # The pods run as they should: neither a rollout nor whoever waits for the agent is to stop.
+    assert cluster.status()["phase"] == "Running"
+    assert cluster.conditions()["Ready"] == "True: RuntimeReady"
+
+    cluster.pods.spent["helper-2"] = MONTH
+    await rounds(cluster)
+    assert cluster.message("WithinBudget") == MONTH
+    cluster.pods.spent["helper-2"] = ""
+    await rounds(cluster)
+    assert cluster.conditions()["WithinBudget"] == "True: BudgetLeft"
+    assert len(cluster.events) == events + 1
+    # Without pods nothing is known: at zero replicas nobody spends anything.
+    cluster.pods.spent = {}
+    await rounds(cluster, SILENT_ROUNDS)
+    assert "WithinBudget" not in cluster.conditions()
+
+
+async def test_a_budget_is_asked_for_only_where_there_is_one() -> None:
+    cluster = await limited(LIMITED, running_pod("helper-1"))
+    assert {check for check, _ in cluster.pod_checks._watched} == {BUDGET_CHECK}
+    cluster.put(*everything()[:1])
+    await cluster.settle()
+    assert not cluster.pod_checks._watched
+    assert "WithinBudget" not in cluster.conditions()
+    echo = {**LIMITED, "facade": {"handler": "echo"}}
+    cluster.put(*everything(echo)[:1])
+    await cluster.settle()
+    assert not cluster.pod_checks._watched
+
+
+@pytest.mark.parametrize(
+    ("store", "check", "pod"),
+    [
+        ({}, EVAL_BUDGET_CHECK, running_pod("helper-1")),
+        (REDIS, WORKER_BUDGET_CHECK, running_pod("helper-evals-1", "helper-evals")),
+    ],
+    ids=["in the runtime", "in a Deployment"],
+)
+async def test_a_spent_budget_of_judges_is_a_reason_of_the_condition_about_evaluations(
+    store: JsonObject, check: PodCheck, pod: JsonObject
+) -> None:
+    change = {**JUDGE, "evals": {"enabled": True, "budget": {"usdPerDay": 1}}}
+    cluster = await limited(change | store, pod)
+    cluster.put(config_map("pack-json", declaring(JUDGED)))
+    await cluster.settle()
+    cluster.run_pods()
+    await cluster.settle()
+    name = pod["metadata"]["name"]
+    assert (check, KEY) in cluster.pod_checks._watched
+    before, events = cluster.conditions()[EVALS_READY], len(cluster.events)
+    assert before.startswith("True")
+
+    cluster.pods.spent = {name: RESTING}
+    await rounds(cluster, 2)
+    assert cluster.conditions()[EVALS_READY] == "False: BudgetSpent"
+    assert cluster.message(EVALS_READY) == RESTING
+    assert cluster.events[events:] == [("helper", "BudgetSpent")]
+    assert cluster.conditions()["Ready"] == "True: RuntimeReady"
+
+    cluster.pods.spent = {name: ""}
+    await rounds(cluster)
+    assert cluster.conditions()[EVALS_READY] == before
+
+
+def test_a_budget_is_asked_for_less_often_than_a_store() -> None:
+    assert BUDGET_CHECK.failing_interval >= 3 * STORE_CHECK.interval
+    assert (STORE_CHECK.port, BUDGET_CHECK.port, WORKER_BUDGET_CHECK.port) == (9001, 9001, 9011)
+    assert (BUDGET_CHECK.instance("a"), WORKER_BUDGET_CHECK.instance("a")) == ("a", "a-evals")

@@ -1,43 +1,44 @@
-"""Asks a pod at its health port whether it reaches its session store."""
+"""Asks a pod for a check of its health port."""
 
 import aiohttp
 
-from omnia_core import names
 from omnia_core.addresses import Refuses, is_local
-from omnia_core.health import SESSION_STORE, check_path, failure_in
-from omnia_operator.session_stores.state import PodReport
+from omnia_core.health import check_path, failure_in
+from omnia_operator.pod_checks.checks import PodCheck
+from omnia_operator.pod_checks.state import PodReport
 
-# The runtime answers within 5 s, also when the store does not.
+# A program answers within 5 s, also when the check does not.
 _SECONDS = 6.0
 _LARGEST = 4096
 
 
 class PodHealth:
-    """Asks the runtime of a pod.
+    """Asks a program of a pod.
 
     Args:
-        port: the health port of runtimes.
+        port: the health port, in place of the one of the check.
         refuses: addresses that are not asked, whatever the status of a pod says.
     """
 
-    def __init__(self, port: int = names.RUNTIME_HEALTH_PORT, refuses: Refuses = is_local) -> None:
+    def __init__(self, port: int | None = None, refuses: Refuses = is_local) -> None:
         self._port = port
         self._refuses = refuses
 
-    async def report(self, pod: str, address: str) -> PodReport | None:
+    async def report(self, check: PodCheck, pod: str, address: str) -> PodReport | None:
         """Return what a pod says.
 
         None if it does not answer, or has no such check: it starts, a network policy keeps the
         operator out, or it runs another runtime.
 
         Args:
+            check: what it is asked for.
             pod: its name.
             address: its IP address.
         """
         if self._refuses(address):
             return None
         host = f"[{address}]" if ":" in address else address
-        url = f"http://{host}:{self._port}{check_path(SESSION_STORE)}"
+        url = f"http://{host}:{self._port or check.port}{check_path(check.name)}"
         timeout = aiohttp.ClientTimeout(total=_SECONDS)
         try:
             async with (
@@ -48,5 +49,7 @@ class PodHealth:
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError):
             return None
         # A proxy may answer in place of the pod: only the line of the check counts.
-        failure = failure_in(text, SESSION_STORE)
-        return None if failure is None else PodReport(pod, failure)
+        failure = failure_in(text, check.name)
+        if failure is None or (failure and not check.means(failure)):
+            return None
+        return PodReport(pod, failure)

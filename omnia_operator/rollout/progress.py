@@ -1,15 +1,13 @@
 """Measures for the analysis of a rollout's current step."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Iterable, Mapping
+from typing import Protocol
 
 from omnia_core.suggestions import listed
 from omnia_operator.analysis.arguments import ArgumentInvalid
 from omnia_operator.api import AgentRuntime, RolloutAnalysis
 from omnia_operator.api.rollout import Analysis, AnalysisStatus, RolloutPhase, RolloutStatus
 from omnia_operator.api.rolloutanalysis import AgentQuery
-from omnia_operator.cluster.kinds import POD, ROLLOUT_ANALYSIS
-from omnia_operator.cluster.port import Cluster
-from omnia_operator.reconcile.documents import parsed
 from omnia_operator.rollout.analysis import (
     asked,
     begun,
@@ -19,14 +17,30 @@ from omnia_operator.rollout.analysis import (
     updated,
     wait,
 )
-from omnia_operator.rollout.comparison import MOST_PODS
+from omnia_operator.rollout.arguments import (
+    given_arguments,
+    missing_arguments,
+    unknown_arguments,
+)
 from omnia_operator.rollout.machine import SOON, AnalysisProgress, World, elapsed
 from omnia_operator.rollout.measuring import Measuring, MetricRequest, PodsRequest, request_of
-from omnia_operator.rollout.pod_metrics import PodTarget, ports_of
+from omnia_operator.rollout.pod_metrics import PodTarget
+
+
+class AnalysisSource(Protocol):
+    """Where analyses are, and the programs of the agent that count."""
+
+    async def template(self, agent: AgentRuntime, name: str) -> RolloutAnalysis | AnalysisProgress:
+        """Return the RolloutAnalysis of a name beside an agent, or why there is none."""
+
+    async def targets(
+        self, agent: AgentRuntime, query: AgentQuery, since: str
+    ) -> tuple[PodTarget, ...]:
+        """Return what counts a measure of an agent; `since` is when the analysis began."""
 
 
 async def analysis_progress(
-    cluster: Cluster,
+    source: AnalysisSource,
     agent: AgentRuntime,
     before: RolloutStatus,
     world: World,
@@ -41,12 +55,12 @@ async def analysis_progress(
     if step is None or (running is None and not world.candidate_ready):
         measuring.forget(agent.key)
         return None
-    found = await _template(cluster, agent, step)
+    found = await source.template(agent, step.template_name)
     if not isinstance(found, RolloutAnalysis):
         return found
-    arguments = _arguments(agent, before, step, found)
-    if wrong := _wrong_arguments(step, found, arguments):
+    if wrong := _wrong_arguments(step, found):
         return wrong
+    arguments = _arguments(agent, before, step, found)
     metrics = found.spec.metrics
     status = updated(
         running or begun(step.template_name, before.current_step or 0, metrics, world.now),
@@ -55,7 +69,7 @@ async def analysis_progress(
     )
     try:
         status, wake = await _measured(
-            cluster, agent, found, status, arguments, measuring, world.now
+            source, agent, found, status, arguments, measuring, world.now
         )
     except ArgumentInvalid as error:
         message = f"the RolloutAnalysis {step.template_name} cannot be run: {error}"
@@ -64,7 +78,7 @@ async def analysis_progress(
 
 
 async def _measured(
-    cluster: Cluster,
+    source: AnalysisSource,
     agent: AgentRuntime,
     found: RolloutAnalysis,
     status: AnalysisStatus,
@@ -81,8 +95,8 @@ async def _measured(
         if (query := metric.provider.agent) is None:
             requests[metric.name] = request_of(metric, arguments, identity, age)
         else:
-            targets = [each async for each in _targets(cluster, agent, query, status.start_time)]
-            requests[metric.name] = PodsRequest(metric.name, identity, query, tuple(targets))
+            targets = await source.targets(agent, query, status.start_time)
+            requests[metric.name] = PodsRequest(metric.name, identity, query, targets)
     for name, request in requests.items():
         status = asked(status, name, request.shown)
     metrics = due(status, found.spec.metrics, now)
@@ -92,25 +106,6 @@ async def _measured(
             status = recorded(status, metric, readings[metric.name], arguments, now)
     # An answer that is late is looked for again.
     return status, max(SOON, wait(status, now))
-
-
-async def _targets(
-    cluster: Cluster, agent: AgentRuntime, query: AgentQuery, since: str
-) -> AsyncIterator[PodTarget]:
-    """Yield the pods that count what is measured."""
-    namespace, name = agent.key
-    for instance, port in ports_of(query.measure, name).items():
-        for pod in (await cluster.find(POD, namespace, instance))[:MOST_PODS]:
-            metadata, address = pod["metadata"], (pod.get("status") or {}).get("podIP")
-            if address and not metadata.get("deletionTimestamp"):
-                created = metadata.get("creationTimestamp") or ""
-                yield PodTarget(
-                    uid=metadata.get("uid", ""),
-                    name=metadata["name"],
-                    address=address,
-                    port=port,
-                    is_new=elapsed(since, created or since) > 0,
-                )
 
 
 def _current(agent: AgentRuntime, before: RolloutStatus) -> Analysis | None:
@@ -132,35 +127,22 @@ def _running(before: RolloutStatus, step: Analysis | None) -> AnalysisStatus | N
     return status if same and since >= 0 else None
 
 
-async def _template(
-    cluster: Cluster, agent: AgentRuntime, step: Analysis
-) -> RolloutAnalysis | AnalysisProgress:
-    document = await cluster.get(ROLLOUT_ANALYSIS, (agent.key[0], step.template_name))
-    if document is None:
-        others = [
-            each["metadata"]["name"] for each in await cluster.find(ROLLOUT_ANALYSIS, agent.key[0])
-        ]
-        message = (
-            f"the step waits for the RolloutAnalysis {step.template_name}, which is not in the"
-            f" namespace {agent.key[0]} ({', '.join(sorted(others)[:10]) or 'none is'}): apply it"
-        )
-        return AnalysisProgress(obstacle="AnalysisNotFound", message=message)
-    resource = parsed(document)
-    if isinstance(resource, RolloutAnalysis):
-        return resource
-    message = f"the RolloutAnalysis {step.template_name} is invalid: {resource}"
-    return AnalysisProgress(obstacle="AnalysisInvalid", message=message)
+def missing_analysis(name: str, place: str, others: Iterable[str]) -> AnalysisProgress:
+    """Return that a step waits for a RolloutAnalysis; `place` says where it is not."""
+    message = (
+        f"the step waits for the RolloutAnalysis {name}, which is not {place}"
+        f" ({', '.join(sorted(others)[:10]) or 'none is'}): apply it"
+    )
+    return AnalysisProgress(obstacle="AnalysisNotFound", message=message)
 
 
-def _wrong_arguments(
-    step: Analysis, found: RolloutAnalysis, arguments: Mapping[str, str]
-) -> AnalysisProgress | None:
-    declared = [each.name for each in found.spec.args]
+def _wrong_arguments(step: Analysis, found: RolloutAnalysis) -> AnalysisProgress | None:
     subject = f"the RolloutAnalysis {step.template_name}"
-    if unknown := [each.name for each in step.args if each.name not in declared]:
+    if unknown := list(unknown_arguments(step, found.spec).values()):
+        declared = [each.name for each in found.spec.args]
         message = f"{subject} has no argument {listed(unknown)}, only {listed(declared) or 'none'}"
         return AnalysisProgress(obstacle="AnalysisArgInvalid", message=message)
-    if missing := [name for name in declared if name not in arguments]:
+    if missing := missing_arguments(step, found.spec):
         message = (
             f"{subject} needs a value of {listed(missing)}: add it to args of the step, or of the"
             " RolloutAnalysis"
@@ -172,10 +154,9 @@ def _wrong_arguments(
 def _arguments(
     agent: AgentRuntime, before: RolloutStatus, step: Analysis, found: RolloutAnalysis
 ) -> dict[str, str]:
-    """Return the values of the arguments; those of the step have precedence."""
+    """Return the values of the arguments, with those that every analysis has."""
     return {
-        **{each.name: each.value for each in found.spec.args if each.value is not None},
-        **{each.name: each.value for each in step.args},
+        **given_arguments(step, found.spec),
         "namespace": agent.key[0],
         "agent": agent.key[1],
         "stable-version": before.stable_version or "",

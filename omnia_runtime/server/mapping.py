@@ -156,10 +156,9 @@ def _read_part(part: pb.ContentPart) -> Part:
     )
 
 
-def hello_message(*, uploads: bool, lists: bool) -> pb.ServerMessage:
-    """Return the first message of a stream, with what `capabilities` returns."""
-    hello = pb.RuntimeHello(capabilities=capabilities(uploads=uploads, lists=lists))
-    return pb.ServerMessage(runtime_hello=hello)
+def hello_message(capabilities: Sequence[str]) -> pb.ServerMessage:
+    """Return the first message of a stream, with what the runtime can do."""
+    return pb.ServerMessage(runtime_hello=pb.RuntimeHello(capabilities=capabilities))
 
 
 def capabilities(*, uploads: bool, lists: bool = False) -> tuple[str, ...]:

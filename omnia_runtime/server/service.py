@@ -51,7 +51,7 @@ class RuntimeService:
     async def converse(
         self, messages: AsyncIterator[pb.ClientMessage], writer: MessageWriter, metadata: Metadata
     ) -> None:
-        stream = TurnStream(self._turns, writer, metadata)
+        stream = TurnStream(self._turns, writer, metadata, self._capabilities)
         handler = asyncio.current_task()
         if handler:
             self._handlers.add(handler)
@@ -92,10 +92,12 @@ class RuntimeService:
             healthy=not self._draining,
             status=self.status(),
             contract_version=CONTRACT_VERSION,
-            capabilities=capabilities(
-                uploads=self._turns.accepts_uploads, lists=self._turns.lists_sessions
-            ),
+            capabilities=self._capabilities,
         )
+
+    @property
+    def _capabilities(self) -> tuple[str, ...]:
+        return capabilities(uploads=self._turns.accepts_uploads, lists=self._store.own.lists)
 
     async def has_conversation(
         self, request: pb.HasConversationRequest, metadata: Metadata

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 
 import structlog
 
@@ -97,10 +97,15 @@ class TurnStream:
     """
 
     def __init__(
-        self, turns: SessionTurns, writer: MessageWriter, metadata: Mapping[str, str]
+        self,
+        turns: SessionTurns,
+        writer: MessageWriter,
+        metadata: Mapping[str, str],
+        capabilities: Sequence[str] = (),
     ) -> None:
-        """`metadata` is that of the gRPC call."""
+        """`metadata` is that of the gRPC call; `capabilities` are told in its first message."""
         self._turns = turns
+        self._capabilities = capabilities
         self._writer = writer
         self._show_tools = metadata.get(METADATA_SHOW_TOOLS) == "true"
         self._client = ClientToolCalls(self._send_to_client)
@@ -115,8 +120,7 @@ class TurnStream:
 
     async def serve(self, messages: AsyncIterator[pb.ClientMessage]) -> None:
         """Serve until the peer sends no more messages."""
-        uploads, lists = self._turns.accepts_uploads, self._turns.lists_sessions
-        await self._writer.write(hello_message(uploads=uploads, lists=lists))
+        await self._writer.write(hello_message(self._capabilities))
         reader = asyncio.create_task(self._read(messages))
         try:
             while (queued := await self._next()) is not None:

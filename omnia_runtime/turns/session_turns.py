@@ -72,11 +72,6 @@ class SessionTurns:
         """Whether a message may refer to an upload."""
         return self._media.accepts_uploads
 
-    @property
-    def lists_sessions(self) -> bool:
-        """Whether the store can list sessions."""
-        return self._store.own.lists
-
     async def close(self) -> None:
         """Cancel background work."""
         await self._summaries.close()

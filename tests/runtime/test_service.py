@@ -95,6 +95,7 @@ async def test_hello_equals_health_and_the_standard_health_serves(
         "request_tools",
         "seed_history",
         "read_conversation",
+        "list_conversations",
         "name_conversation",
         "delete_conversation",
         "fork",

@@ -86,7 +86,6 @@ class Played:
     """Turns whose script is a list: pieces of text, tool calls, and waits."""
 
     accepts_uploads = False
-    lists_sessions = True
 
     def __init__(self, script: list[str | ToolCalled | None]) -> None:
         self.script = script

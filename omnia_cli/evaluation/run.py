@@ -117,7 +117,8 @@ async def ask(
         on_answer: called with each answer when it comes.
 
     Raises:
-        EvalFailed: the agent cannot be run, or ends before it has answered.
+        EvalFailed: the agent cannot be run, ends before it has answered, or was without one of its
+            servers: then its answers say nothing about it.
     """
     with (
         tempfile.TemporaryDirectory(prefix="omnia-", ignore_cleanup_errors=True) as root,
@@ -140,6 +141,8 @@ async def ask(
             reaper.watch(process.pid)
             try:
                 answers = await _exchange(process, _lines(cases), on_answer)
+                for name, reason in runner.lost.items():
+                    raise EvalFailed(f"{name} did not serve all the time: {reason}")
                 return spec.title.partition("/")[0], answers
             finally:
                 with contextlib.suppress(ProcessLookupError):

@@ -62,6 +62,7 @@ class Runner:
         steps: the times at which canaries advance, without a change of the manifests.
         ports: hands out the ports of everything that runs here.
         hub: the URL of the page of all agents; "" without one.
+        lost: why the last process of a server of the manifests ended, by the server's name.
     """
 
     root: Path
@@ -80,6 +81,7 @@ class Runner:
     steps: Steps = field(default_factory=Steps)
     ports: Ports = field(default_factory=Ports)
     hub: str = ""
+    lost: dict[str, str] = field(default_factory=dict)
     _agent_ports: dict[Key, AgentPorts] = field(default_factory=dict)
     _workload_ports: dict[Key, dict[int, int]] = field(default_factory=dict)
     _agents: dict[Key, _Running] = field(default_factory=dict)
@@ -170,6 +172,10 @@ class Runner:
         """Report a failure with the file and line of its object."""
         place = self._places.get(name)
         self.reporter.failed(name, f"{place}: {reason}" if place else reason)
+
+    def _server_failed(self, name: str, reason: str) -> None:
+        self.lost[name] = reason
+        self._failed(name, reason)
 
     async def prepare(
         self, documents: list[Document], name: str, *, servers: bool = True
@@ -319,7 +325,8 @@ class Runner:
             await group.serves(waits)
 
         running = self._workloads.setdefault(
-            server.key, _Running(Group(name, self.reporter, self._failed, ready, self.reaper))
+            server.key,
+            _Running(Group(name, self.reporter, self._server_failed, ready, self.reaper)),
         )
         await self._change(running.group, specs, first)
 

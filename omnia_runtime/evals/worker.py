@@ -24,7 +24,7 @@ POLL_SECONDS = 1.0
 # A third of the time of a claim.
 RENEW_SECONDS = 40.0
 # How long to wait while the store does not answer.
-_AWAY_SECONDS = 5.0
+AWAY_SECONDS = 5.0
 
 _log = structlog.get_logger()
 
@@ -35,10 +35,12 @@ class WorkerTiming(Struct, frozen=True):
     Attributes:
         poll: between two looks at the feed while nothing is due.
         renew: between two renewals of claims.
+        away: before the store is asked again that did not answer.
     """
 
     poll: float = POLL_SECONDS
     renew: float = RENEW_SECONDS
+    away: float = AWAY_SECONDS
 
 
 class EvalWorker:
@@ -69,7 +71,7 @@ class EvalWorker:
                 wait = 0.0 if full else self._timing.poll
             except StoreUnavailable as error:
                 _log.warning("the feed of evaluations cannot be read", reason=error.message)
-                wait = _AWAY_SECONDS
+                wait = self._timing.away
             await self._wait(wait)
 
     def stop(self) -> None:
@@ -128,8 +130,11 @@ class EvalWorker:
                 await self._feed.done(due, due.progress, 0.0)
             raise
         except StoreUnavailable as error:
-            # The claim ends, and then the session is due again.
             _log.warning("a session was not evaluated", reason=error.message)
+            await asyncio.sleep(self._timing.away)
+            # It is due at once, unless the store is still away: then when the claim ends.
+            with suppress(OmniaError):
+                await self._feed.done(due, due.progress, 0.0)
         except Exception:  # noqa: BLE001 - one bad session costs only itself
             _log.exception("a session was not evaluated", session=due.session_id)
             self._metrics.failed()

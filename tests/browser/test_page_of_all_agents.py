@@ -174,7 +174,7 @@ def test_anything_is_found_with_the_keyboard(tab: Tab, running: Running) -> None
     tab.open(running.page)
     tab.until_text(".cards", "support-agent")
     find(tab, "support")
-    tab.until(f"{FOUND}.join() === 'support-agent'")
+    tab.until(f"{FOUND}.join() === 'support-agent,Said: support'")
     tab.press("Enter")
     tab.until_text("#state", "Connected")
     tab.say("Where is order A-1001?")
@@ -186,17 +186,21 @@ def test_anything_is_found_with_the_keyboard(tab: Tab, running: Running) -> None
     tab.press("Escape")
     tab.until("!document.getElementById('find').open")
     find(tab, "all ag")
-    tab.until(f"{FOUND}.join() === 'All agents'")
+    tab.until(f"{FOUND}[0] === 'All agents'")
     tab.press("Enter")
     tab.until("location.hash === '#/'")
     # Conversations have the names of what was said first.
     find(tab, "order a-1001")
-    tab.until(f"{FOUND}.length === 1")
+    tab.until(f"{FOUND}.length === 2")
     tab.press("Enter")
     tab.until_text("#log", "Conversation resumed")
     assert tab.value("location.hash") == place
-    find(tab, "nothing of this kind")
-    tab.until_text("#find [role=status]", 'Nothing has "nothing of this kind" in its name.')
+    # What else was said is for the history to find.
+    find(tab, "is on its way")
+    tab.until(f"{FOUND}.join() === 'Said: is on its way'")
+    tab.press("Enter")
+    tab.until_text("#history table", "support-agent")
+    assert tab.value("location.hash") == "#/history?q=is+on+its+way"
 
 
 def test_a_dialog_that_is_closed_stops_no_answer(tab: Tab, running: Running) -> None:

@@ -1,6 +1,7 @@
 """`omnia eval`: the command itself with the examples, and the datasets that it reads."""
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -400,3 +401,32 @@ def test_every_example_that_a_model_answers_has_cases() -> None:
     # Their facades answer by themselves.
     without = {"demo-agent", "echo-agent"}
     assert {each.name for each in (ROOT / "examples").iterdir() if each.is_dir()} == there | without
+
+
+DYING_SERVER = """\
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: tools}
+spec:
+  selector: {matchLabels: {app: tools}}
+  template:
+    metadata: {labels: {app: tools}}
+    spec:
+      containers:
+        - name: tools
+          image: example.com/tools:1
+          command: [python, -c, "raise SystemExit('no tools today')"]
+          ports: [{containerPort: 8000}]
+"""
+
+
+def test_answers_without_a_server_of_the_manifests_are_no_result(tmp_path: Path) -> None:
+    folder = tmp_path / "agent"
+    shutil.copytree(ROOT / "examples/support-agent", folder)
+    with (folder / "agent.yaml").open("a") as file:
+        file.write(DYING_SERVER)
+    done = omnia("eval", str(folder), cwd=tmp_path)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "tools did not serve all the time: tools ended: exit code 1" in done.stderr
+    assert "no tools today" in done.stderr

@@ -203,7 +203,7 @@ def test_what_nothing_acts_on_yet_is_a_warning(tmp_path: Path) -> None:
 ROUTED = """\
   session: {type: redis, storeRef: {name: redis}}
   rollout:
-    candidate: {promptPackVersion: 2.0.0}
+    candidate: {providerRefs: [{name: default, providerRef: {name: my-model}}]}
     steps: [{setWeight: 10}, {setWeight: 50}]
     trafficRouting:
 """

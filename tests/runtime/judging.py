@@ -126,7 +126,7 @@ async def evaluating(
     """Evaluate inside the block, as the programs do."""
     registry = registry or CollectorRegistry()
     evaluated = EvalMetrics(registry, "a", "default")
-    timing = WorkerTiming(poll=0.02)
+    timing = WorkerTiming(poll=0.02, away=0.02)
     service = EvalService(
         env, store, registry, metrics(), evaluated, tracing=tracing, pace=pace, timing=timing
     )

@@ -45,6 +45,10 @@ function found(query: string): Entry[] {
     if (words.every((word) => text.includes(word))) list.push(each);
     if (list.length === SHOWN) break;
   }
+  // What was said has no place in a list of names.
+  if (query && hub.overview?.has_history) {
+    list.push({ kind: "history", text: `Said: ${query}`, to: `#/history?${new URLSearchParams({ q: query })}` });
+  }
   return list;
 }
 

@@ -219,6 +219,8 @@ async def test_turns_are_read_a_hundred_at_a_time(filled: str, query: str) -> No
     async with api(filled) as client:
         assert (await client.get(f"/api/v1/sessions/s2/turns?{query}")).status == 400
         assert (await client.get("/api/v1/sessions/none/turns")).status == 404
+        read = await get(client, "sessions/s2/turns")
+        assert (await get(client, "sessions/s2/turns", cursor=read["last"]))["items"] == []
         highest = await client.get("/api/v1/sessions/s2/turns?limit=100&cursor=OTk5OTk5OTk5OTk5")
         assert (await highest.json())["items"] == []
 

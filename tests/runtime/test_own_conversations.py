@@ -1,6 +1,8 @@
 """Own conversations, end to end: a real facade in front of a real runtime."""
 
 import asyncio
+import contextlib
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -90,19 +92,36 @@ async def test_users_list_name_and_delete_their_own_conversations_only(
 
 
 async def test_automatic_naming_leaves_the_name_that_a_person_gave(
-    mounted: Mounted, start: Start
+    mounted: Mounted, start: Start, tmp_path: Path
 ) -> None:
-    start(OMNIA_SESSION_NAMING="true", OMNIA_SESSION_NAMING_EVERY_TURNS="1")
+    file = tmp_path / "sessions.db"
+
+    def made() -> int:
+        """Return how many names a model has made."""
+        with contextlib.closing(sqlite3.connect(file)) as connection:
+            wanted = "SELECT count(*) FROM runtime_events WHERE kind = 'name_made'"
+            return int(connection.execute(wanted).fetchone()[0])
+
+    start(
+        OMNIA_SESSION_TYPE="sqlite",
+        OMNIA_SESSION_PATH=str(file),
+        OMNIA_SESSION_NAMING="true",
+        OMNIA_SESSION_NAMING_EVERY_TURNS="1",
+    )
     async with client(mounted) as stub, asyncio.timeout(LIMIT):
         stream = Stream(stub)
         while not (await stream.ask("hi"))[-1].done.session_name:
             pass
         request = pb.NameConversationRequest(session_id="s1", name="Mine")
         assert (await stub.NameConversation(request)).state == pb.RESUME_STATE_RESUMABLE
+        # One that was begun before may still be made.
+        await stream.ask("hi")
+        before = made()
         names = [(await stream.ask("hi"))[-1].done.session_name for _ in range(3)]
         asked = pb.HasConversationRequest(session_id="s1")
         assert (await stub.HasConversation(asked)).session_name == "Mine"
     assert names == ["Mine"] * 3
+    assert made() == before
 
 
 async def test_a_session_is_not_deleted_while_it_is_answered(

@@ -4,12 +4,13 @@ import gc
 import os
 import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.event_loop import TestLoop
 from tests.services import MongoServer, PostgresServer, postgres_server, redis_server
 
 # A shell without job control has its background jobs ignore Ctrl-C, and so would every program that
@@ -39,6 +40,11 @@ def pytest_collection() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], TestLoop]]:
+    """Give every asynchronous test a loop of its own."""
+    return {"loop": TestLoop}
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from typing import Any
 from omnia_core.names import Handler
 from omnia_core.units import Duration
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
+from tests.event_loop import TestLoop
 from tests.facade.conftest import Running, running
 from tests.facade.scripted_runtime import LIMIT, Requests, ScriptedRuntime, chunk, serving
 
@@ -95,7 +96,11 @@ def served(runtime: ScriptedRuntime, **settings: Any) -> Iterator[Served]:
             began.set()
             await facade.stop.wait()
 
-    thread = threading.Thread(target=lambda: asyncio.run(run()))
+    def serve() -> None:
+        with asyncio.Runner(loop_factory=TestLoop) as runner:
+            runner.run(run())
+
+    thread = threading.Thread(target=serve)
     thread.start()
     assert began.wait(LIMIT), "the facade does not serve"
     try:

@@ -10,7 +10,7 @@ import marshal
 import os
 import sys
 
-# What terminals, supervisors and tests send; SIGKILL ends the connection, and that the program.
+# What terminals, supervisors and tests send; SIGKILL closes a pipe, and that kills the program.
 FORWARDED = (
     _signal.SIGINT,
     _signal.SIGTERM,
@@ -40,14 +40,16 @@ def main() -> None:
         if each not in ignored:
             _signal.signal(each, lambda number, _: server.send(bytes([number])))
     request = marshal.dumps((options, module, words, dict(os.environ), os.getcwd(), ignored))  # noqa: PTH109 - no library
-    streams = b"".join(each.to_bytes(INT, sys.byteorder) for each in (0, 1, 2))
+    # The other end stays open as long as this process lives.
+    alive, _ = os.pipe()
+    streams = b"".join(each.to_bytes(INT, sys.byteorder) for each in (0, 1, 2, alive))
     carried = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, streams)]
     server.sendmsg([len(request).to_bytes(INT, "big")], carried)
     sent = 0
     while sent < len(request):
         sent += server.send(request[sent:])
     # The streams are the program's alone: who reads them sees their end when the program ends.
-    for each in (0, 1, 2):
+    for each in (0, 1, 2, alive):
         os.close(each)
     ended = server.recv(INT)
     status = int.from_bytes(ended, "big") if ended else _signal.SIGKILL

@@ -8,6 +8,7 @@ environment of this server. `fork_client.py` stands for it where it was started.
 
 import atexit
 import contextlib
+import fcntl
 import gc
 import importlib
 import io
@@ -35,6 +36,7 @@ class Request:
     Attributes:
         options: Python's own, `-B` and `-u`.
         streams: its standard input, output and error.
+        alive: a pipe that is open as long as the process that stands for the program.
         ignored: signals that it ignores from the start.
     """
 
@@ -45,6 +47,7 @@ class Request:
     folder: str
     ignored: list[int]
     streams: list[int]
+    alive: int
 
 
 class Server:
@@ -90,7 +93,7 @@ class Server:
                 os.close(descriptor)
                 other.close()
             return request
-        for stream in request.streams:
+        for stream in (*request.streams, request.alive):
             os.close(stream)
         descriptor = os.pidfd_open(pid)
         self._programs[descriptor] = pid, connection
@@ -130,7 +133,7 @@ class Server:
 def received(connection: socket.socket) -> Request | None:
     """Read a request; None if its sender has gone."""
     try:
-        head, streams, _, _ = socket.recv_fds(connection, INT, 3)
+        head, streams, _, _ = socket.recv_fds(connection, INT, 4)
         length = int.from_bytes(head, "big")
         body = b""
         while len(body) < length:
@@ -142,7 +145,7 @@ def received(connection: socket.socket) -> Request | None:
     if not head:
         return None
     options, module, arguments, environment, folder, ignored = marshal.loads(body)  # noqa: S302 - ours
-    return Request(options, module, arguments, environment, folder, ignored, streams)
+    return Request(options, module, arguments, environment, folder, ignored, streams[:3], streams[3])
 
 
 def load(module: str) -> None:
@@ -172,9 +175,21 @@ def read_resources() -> None:
             api.parse(document.value)
 
 
+def die_with(alive: int) -> None:
+    """Have Linux kill this process when the pipe is closed.
+
+    Whoever has waited for the end of a process that was killed relies on it: the program does
+    nothing any more, however long the server has to wait for a processor.
+    """
+    fcntl.fcntl(alive, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(alive, fcntl.F_SETSIG, signal.SIGKILL)  # type: ignore[attr-defined] # Linux has it
+    fcntl.fcntl(alive, fcntl.F_SETFL, os.O_ASYNC)
+
+
 def become(request: Request) -> None:
     """Make this process what was asked for."""
     os.setsid()
+    die_with(request.alive)
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)

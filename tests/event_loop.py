@@ -14,6 +14,16 @@ from typing import Any
 _GRPCIO = "grpc._cython.cygrpc"
 
 
+async def pass_time(seconds: float) -> None:
+    """Let so much time pass at once, with everything that is due by then."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, TestLoop)
+    over = loop.create_future()
+    loop.call_later(seconds, over.set_result, None)
+    loop.advance(seconds)
+    await over
+
+
 class TestLoop(asyncio.SelectorEventLoop):
     """The event loop of one test."""
 

@@ -17,7 +17,7 @@ from omnia_core.sessions.factory import open_sessions
 from omnia_core.sessions.memory import MemorySessionStore
 from omnia_core.units import Duration
 from omnia_facade.auth.principal import Principal
-from omnia_facade.backend.events import Done, TurnRequest
+from omnia_facade.backend.events import Done, TurnEvent, TurnRequest
 from omnia_facade.metrics import FacadeMetrics
 from omnia_facade.turns.interrupted_answers import InterruptedAnswerWriter
 from omnia_facade.turns.relayed import InterruptedAnswerOutcome, InterruptedAnswerStore, RelayedTurn
@@ -210,8 +210,12 @@ async def test_a_cancelled_turn_that_the_runtime_does_not_end_is_kept_too() -> N
     async with scripted(runtime) as port, asyncio.timeout(LIMIT):
         peer = client_of(port)
         connection = RuntimeBackend(peer, LIMIT, 0.01, writer).begin("s", Principal("mia"))
-        listener = RecordingListener(lambda _: connection.cancel())
-        outcome = await connection.turn(TurnRequest("s", "slow"), listener)
+
+        def react(event: str | TurnEvent) -> None:
+            if event == "far":
+                connection.cancel()
+
+        outcome = await connection.turn(TurnRequest("s", "slow"), RecordingListener(react))
         await peer.close()
     assert outcome == Done("so far", finish_reason="cancelled")
     assert writer.kept == [("slow", "so far")]

@@ -26,10 +26,13 @@ from omnia_facade.backend.port import BackendConnection, Resume
 from omnia_facade.runtime_client.port import RuntimeClient, RuntimeFailed
 from omnia_facade.turns.relayed import MAX_TEXT
 from omnia_facade.turns.runtime import RuntimeBackend
+from tests.event_loop import pass_time
 from tests.facade.runtime_bed import RecordingListener, answer_of, client_of
 from tests.facade.scripted_runtime import LIMIT, ScriptedRuntime, serving
 
 USAGE = Usage(3, 2, cost_usd=0.0008)
+# In seconds, which the tests let pass at once: a busy machine is not silent for so long.
+SILENCE = 200.0
 
 
 def connection_of(
@@ -211,11 +214,18 @@ async def test_a_runtime_that_was_restarted_is_found_again(unused_port: int) -> 
 async def test_a_silent_runtime_is_given_up(
     runtime: ScriptedRuntime, client: RuntimeClient
 ) -> None:
-    events = await take(connection_of(client, silence=0.1), "slow")
+    passing: list[asyncio.Task[None]] = []
 
-    assert events[:2] == ["so ", "far"]
-    assert isinstance(events[2], Failed)
-    assert "said nothing for 0.1 s" in events[2].message
+    def react(event: str | TurnEvent) -> None:
+        if event == "far":
+            passing.append(asyncio.create_task(pass_time(SILENCE)))
+
+    listener = RecordingListener(react)
+    outcome = await connection_of(client, SILENCE).turn(TurnRequest("s", "slow"), listener)
+
+    assert listener.received == ["so ", "far"]
+    assert isinstance(outcome, Failed)
+    assert f"said nothing for {SILENCE:g} s" in outcome.message
     async with asyncio.timeout(LIMIT):
         await runtime.stream_over.wait()
 
@@ -237,15 +247,18 @@ async def test_an_answer_without_end_is_said_up_to_the_limit_and_then_an_error(
 async def test_waiting_for_the_client_or_for_its_socket_is_not_the_runtimes_silence(
     client: RuntimeClient,
 ) -> None:
-    connection = connection_of(client, silence=0.05)
+    connection = connection_of(client, SILENCE)
+    answers: list[asyncio.Task[None]] = []
+
+    async def answer_late() -> None:
+        await pass_time(2 * SILENCE)
+        connection.send_tool_result(ClientToolResult("c1", '"here"'))
 
     def react(event: str | TurnEvent) -> None:
         if isinstance(event, ToolCallEvent):
-            result = ClientToolResult("c1", '"here"')
-            asyncio.get_running_loop().call_later(0.2, connection.send_tool_result, result)
+            answers.append(asyncio.create_task(answer_late()))
 
-    async with asyncio.timeout(LIMIT):
-        outcome = await connection.turn(TurnRequest("s", "ask"), RecordingListener(react))
+    outcome = await connection.turn(TurnRequest("s", "ask"), RecordingListener(react))
 
     assert outcome == Done('"here"', USAGE)
 
@@ -258,13 +271,12 @@ class SlowListener(RecordingListener):
         return False
 
     async def drain(self) -> None:
-        await asyncio.sleep(0.2)
+        await pass_time(2 * SILENCE)
 
 
 async def test_waiting_for_a_slow_client_is_not_the_runtimes_silence(client: RuntimeClient) -> None:
     listener = SlowListener()
-    async with asyncio.timeout(LIMIT):
-        outcome = await connection_of(client, silence=0.05).turn(TurnRequest("s", "hi"), listener)
+    outcome = await connection_of(client, SILENCE).turn(TurnRequest("s", "hi"), listener)
 
     assert [*listener.received, outcome] == SAID
 

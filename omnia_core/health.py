@@ -142,6 +142,11 @@ class HealthServer:
         try:
             await self._stop.wait()
         finally:
+            # asyncio loses the socket of a connection that it has accepted if the server is closed
+            # before the connection is made, two rounds later.
+            asyncio.get_running_loop().remove_reader(listening)
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
             server.close()
             for each in tuple(connections):
                 each.abort()

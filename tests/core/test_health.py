@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import gc
+import socket
 import threading
 import urllib.error
 import urllib.request
@@ -229,3 +231,24 @@ def test_only_the_line_of_a_check_is_its_answer(text: str, failure: str | None) 
 def test_no_other_text_is_taken_for_a_failure(text: str) -> None:
     found = failure_in(text, "store")
     assert found is None or text.strip().startswith(("[+]store", "[-]store"))
+
+
+def knock(port: int, knocked: threading.Event) -> None:
+    """Connect until nothing listens any more."""
+    with contextlib.suppress(ConnectionError):
+        while True:
+            socket.create_connection(("127.0.0.1", port)).close()
+            knocked.set()
+
+
+async def test_the_sockets_of_connections_that_arrive_at_the_end_are_closed() -> None:
+    for _ in range(30):
+        server = HealthServer(State().check, CollectorRegistry())
+        port = server.start("127.0.0.1", 0)
+        knocked = threading.Event()
+        knocking = asyncio.create_task(asyncio.to_thread(knock, port, knocked))
+        await asyncio.to_thread(knocked.wait)
+        server.stop()
+        await knocking
+    # Of a socket that was lost, the collector warns.
+    gc.collect()

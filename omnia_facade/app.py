@@ -35,6 +35,7 @@ from omnia_facade.entrance.router import (
     EntranceContext,
     HeadRoute,
     StaticFrontPage,
+    close_port,
 )
 from omnia_facade.metrics import FacadeMetrics
 from omnia_facade.own_sessions import OwnSessionsList, serves_session
@@ -138,7 +139,7 @@ class FacadeServer:
             server = await listen(
                 env, "facade_port", env.facade_port, partial(ConnectionRouter, entrance)
             )
-            stack.callback(server.close)
+            stack.push_async_callback(close_port, server, entrance)
             await _open_peer_door(context, rollout)
             ready = partial(readiness, entrance.draining, context.client)
             stack.callback(serve_health(env, ready, registry).stop)

@@ -1,4 +1,4 @@
-"""The event loop of the tests: it may be closed before grpcio is done, and its time can be advanced.
+"""The event loop of the tests: it is closed before grpcio is done, and its time can be advanced.
 
 grpcio has one queue of completed operations for all event loops of a process, and nothing waits
 until those of a closed channel or server have passed it. The loop of the next test takes them out
@@ -9,8 +9,9 @@ behind it in the queue stays there: the next test would wait for it. A program h
 import asyncio
 from collections.abc import Callable
 from contextvars import Context
-from typing import Any
+from typing import TypeVarTuple, Unpack
 
+Ts = TypeVarTuple("Ts")
 _GRPCIO = "grpc._cython.cygrpc"
 
 
@@ -41,7 +42,10 @@ class TestLoop(asyncio.SelectorEventLoop):
         self._advanced += seconds
 
     def call_soon_threadsafe(
-        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self,
+        callback: Callable[[Unpack[Ts]], object],
+        *args: *Ts,
+        context: Context | None = None,
     ) -> asyncio.Handle:
         """Call soon, from any thread; drop what grpcio has completed for a closed loop."""
         try:

@@ -145,7 +145,9 @@ def received(connection: socket.socket) -> Request | None:
     if not head:
         return None
     options, module, arguments, environment, folder, ignored = marshal.loads(body)  # noqa: S302 - ours
-    return Request(options, module, arguments, environment, folder, ignored, streams[:3], streams[3])
+    return Request(
+        options, module, arguments, environment, folder, ignored, streams[:3], streams[3]
+    )
 
 
 def load(module: str) -> None:
@@ -182,7 +184,7 @@ def die_with(alive: int) -> None:
     nothing any more, however long the server has to wait for a processor.
     """
     fcntl.fcntl(alive, fcntl.F_SETOWN, os.getpid())
-    fcntl.fcntl(alive, fcntl.F_SETSIG, signal.SIGKILL)  # type: ignore[attr-defined] # Linux has it
+    fcntl.fcntl(alive, fcntl.F_SETSIG, signal.SIGKILL)
     fcntl.fcntl(alive, fcntl.F_SETFL, os.O_ASYNC)
 
 

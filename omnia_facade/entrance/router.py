@@ -107,6 +107,16 @@ class EntranceContext(Struct, frozen=True, kw_only=True):
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
 
+async def close_port(server: asyncio.Server, context: EntranceContext) -> None:
+    """Accept nothing more, and abort the connections that have not sent a request."""
+    server.close()
+    # A connection that was just accepted is silent two rounds later.
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    for connection in tuple(context.silent):
+        connection.abort()
+
+
 class ConnectionRouter(asyncio.Protocol):
     """A connection whose protocol is not known yet."""
 
@@ -148,6 +158,11 @@ class ConnectionRouter(asyncio.Protocol):
             return
         self._context.silent[self] = None
         self._timer = loop.call_later(self._context.timings.head, self._transport.abort)
+
+    def abort(self) -> None:
+        """Cut the connection."""
+        if self._transport:
+            self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the base class's
         self._stop_timer()
@@ -353,8 +368,7 @@ class ConnectionRouter(asyncio.Protocol):
         oldest = next(iter(self._context.silent), None)
         if oldest is None or now - oldest._began < self._context.timings.silent:  # noqa: SLF001 - its own class
             return False
-        if oldest._transport:  # noqa: SLF001 - likewise
-            oldest._transport.abort()  # noqa: SLF001 - likewise
+        oldest.abort()
         oldest._leave()  # noqa: SLF001 - likewise
         return True
 

@@ -3,13 +3,16 @@
 import asyncio
 import socket
 from collections.abc import Callable
-from typing import Any
+from contextvars import Context
+from typing import Any, TypeVarTuple, Unpack
 
 import pytest
 from grpc import aio
 
 from tests.event_loop import TestLoop, pass_time
 from tests.services import LIMIT
+
+Ts = TypeVarTuple("Ts")
 
 
 class Left(TestLoop):
@@ -18,16 +21,20 @@ class Left(TestLoop):
     completed = False
 
     def call_soon_threadsafe(
-        self, callback: Callable[..., object], *args: Any, **options: Any
+        self,
+        callback: Callable[[Unpack[Ts]], object],
+        *args: *Ts,
+        context: Context | None = None,
     ) -> asyncio.Handle:
         self.completed |= self.is_closed()
-        return super().call_soon_threadsafe(callback, *args, **options)
+        return super().call_soon_threadsafe(callback, *args, context=context)
 
 
 async def leave_a_call(port: int) -> object:
     """Begin a call, and return what keeps it."""
     channel = aio.insecure_channel(f"127.0.0.1:{port}")
-    call = channel.unary_unary("/a/b")(b"")
+    begin: Any = channel.unary_unary("/a/b")
+    call = begin(b"")
     await asyncio.sleep(0)
     return channel, call
 

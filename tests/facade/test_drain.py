@@ -1,6 +1,8 @@
 """How the program ends: what it has accepted is answered, and nothing else is."""
 
 import asyncio
+import contextlib
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -9,7 +11,8 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from tests.facade.conftest import Client, connected
+from omnia_core.names import Handler
+from tests.facade.conftest import Client, connected, running
 from tests.facade.scripted_runtime import LIMIT, ScriptedRuntime, serving
 from tests.facade.test_program import program
 from tests.services import free_port
@@ -86,3 +89,18 @@ async def test_a_second_sigterm_waits_for_nobody() -> None:
         assert await agent.end() == 0
         async with asyncio.timeout(LIMIT):
             await busy.socket.wait_closed()
+
+
+async def test_a_connection_without_a_request_ends_with_the_facade() -> None:
+    async with running(handler_mode=Handler.ECHO) as facade:
+        reader, writer = await asyncio.open_connection("127.0.0.1", facade.port)
+        accepted_last = socket.create_connection(("127.0.0.1", facade.port))
+        facade.stop.set()
+        await facade.task
+        async with asyncio.timeout(LIMIT):
+            with contextlib.suppress(ConnectionError):
+                assert await reader.read() == b""
+    with accepted_last, contextlib.suppress(ConnectionError):
+        accepted_last.settimeout(LIMIT)
+        assert accepted_last.recv(1) == b""
+    writer.close()

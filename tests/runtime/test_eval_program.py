@@ -15,6 +15,7 @@ from omnia_core.env import RuntimeEnv, SessionType
 from omnia_operator.pod_checks import WORKER_BUDGET_CHECK, PodHealth
 from tests.collector import Spans, attributes, grpc_collector
 from tests.core.session_beds import Bed, bed_of, connected
+from tests.programs import PYTHON
 from tests.runtime.judging import JUDGED, JudgeServer, environment, results, turn
 from tests.runtime.servers import serving
 from tests.services import LIMIT, PostgresServer, free_port
@@ -42,7 +43,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         variables = {each.name: each.value or "" for each in env.render()}
         with (tmp_path / "stderr").open("ab") as sink:
             process = subprocess.Popen(
-                [sys.executable, "-m", "omnia_runtime.evals"],
+                [PYTHON, "-m", "omnia_runtime.evals"],
                 env={**os.environ, **VARIABLES, **variables, "OMNIA_SESSION_URL": url},
                 stderr=sink,
             )

@@ -1,7 +1,7 @@
 """The console of a namespace, served on this machine for as long as the command runs."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from omnia_cli.cluster import (
@@ -11,7 +11,6 @@ from omnia_cli.cluster import (
     Service,
     history_of,
     list_objects,
-    watch_command,
 )
 from omnia_cli.connect import HISTORY
 from omnia_cli.hub.directory import HubAgent, NotRunning, Overview, Upstream
@@ -19,13 +18,12 @@ from omnia_cli.hub.events import EventLog
 from omnia_cli.hub.server import PORT as CONSOLE_PORT
 from omnia_cli.hub.server import Hub
 from omnia_cli.reaper import Reaper
-from omnia_cli.remote.forwards import Forwards, ForwardTarget, end, started
+from omnia_cli.remote.forwards import Forwards, ForwardTarget
 from omnia_cli.remote.listing import UnreadableList, agents, changes, models
+from omnia_cli.remote.watch import changed
 
 AGENTS = "agentruntimes"
 PROVIDERS = "providers"
-# Several changes often come together.
-_PAUSE_SECONDS = 0.5
 _RETRY_SECONDS = 5.0
 
 
@@ -84,7 +82,7 @@ class NamespaceDirectory:
         """Read the agents again whenever one has changed, until it is cancelled."""
         while True:
             try:
-                async for _ in _changed(self._namespace, reaper):
+                async for _ in changed(AGENTS, self._namespace, reaper):
                     await self.refresh()
                 # A watch ends now and then; some may list objects that they may not watch.
                 await asyncio.sleep(_RETRY_SECONDS)
@@ -122,22 +120,6 @@ class NamespaceDirectory:
             return await self._forwards.upstream(place)
         except KubectlFailed as error:
             raise NotRunning(str(error)) from error
-
-
-async def _changed(namespace: str, reaper: Reaper) -> AsyncIterator[None]:
-    """Yield once for the changes of a moment, until kubectl ends its watch.
-
-    Raises:
-        KubectlFailed: kubectl is not there.
-    """
-    process = await started(watch_command(AGENTS, namespace), reaper)
-    assert process.stdout  # noqa: S101 - it is a pipe
-    try:
-        while await process.stdout.read(65536):
-            await asyncio.sleep(_PAUSE_SECONDS)
-            yield
-    finally:
-        await end(process, reaper)
 
 
 async def serve(

@@ -1,6 +1,7 @@
 """The console of a namespace, served on this machine for as long as the command runs."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -17,6 +18,7 @@ from omnia_cli.hub.directory import HubAgent, NotRunning, Overview, Upstream
 from omnia_cli.hub.events import EventLog
 from omnia_cli.hub.server import PORT as CONSOLE_PORT
 from omnia_cli.hub.server import Hub
+from omnia_cli.local.ports import Ports
 from omnia_cli.reaper import Reaper
 from omnia_cli.remote.forwards import Forwards, ForwardTarget
 from omnia_cli.remote.listing import UnreadableList, agents, changes, models
@@ -127,6 +129,7 @@ async def serve(
     name: str | None,
     account: str,
     port: int | None,
+    occupant: Callable[[int], str],
     shown: Callable[[str], None],
     say: Callable[[str], None],
 ) -> None:
@@ -137,16 +140,18 @@ async def serve(
         name: the agent to begin with; None for all of them.
         account: the ServiceAccount whose tokens are made.
         port: of this machine; None for the first free one.
+        occupant: names the program that uses a port.
         shown: called with the address, once it is served.
         say: called with what went wrong meanwhile.
 
     Raises:
         KubectlFailed: the agents cannot be listed, or there is none of this name.
-        OSError: the port is in use.
+        PortOccupied: the port is in use.
+        OSError: the port cannot be used.
     """
     began = datetime.now(UTC)
     events = EventLog(began.strftime("%Y%m%dT%H%M%S%f"))
-    with Reaper() as reaper:
+    with Reaper() as reaper, contextlib.closing(Ports()) as ports:
         forwards = Forwards(account, reaper)
         since = began.isoformat(timespec="seconds")
         directory = NamespaceDirectory(namespace, forwards, events, since)
@@ -158,8 +163,11 @@ async def serve(
             )
         hub = Hub(directory, events, say)
         try:
-            wanted = port or CONSOLE_PORT
-            async with hub.serving(wanted, exactly=port is not None) as taken:
+            if port is None:
+                taken = ports.from_(CONSOLE_PORT)
+            else:
+                taken = ports.exactly(port, occupant, "--console-port")
+            async with hub.serving(taken):
                 place = f"#/a/{namespace}/{name}" if name else ""
                 shown(f"http://127.0.0.1:{taken}/{place}")
                 await directory.follow(reaper)

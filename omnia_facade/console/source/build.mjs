@@ -7,42 +7,6 @@ const here = new URL("./", import.meta.url);
 const path = (name) => new URL(name, here).pathname;
 const shared = { bundle: true, minify: true, target: "es2022", charset: "utf8", legalComments: "none", write: false };
 
-// What of the parser is left out or smaller. The rules are off here, and would end at once; the page draws tokens and
-// needs no HTML, no presets and no plugins.
-const RULES = [
-  "rules_core/linkify",
-  "rules_core/replacements",
-  "rules_core/smartquotes",
-  "rules_inline/linkify",
-  "rules_inline/html_inline",
-  "rules_block/html_block",
-];
-const OTHERS = {
-  renderer: "",
-  "common/html_blocks": "",
-  "common/html_re": "",
-  ruler: await readFile(path("markdown/ruler.js"), "utf8"),
-  markdownit: await readFile(path("markdown/markdownit.js"), "utf8"),
-};
-
-const withoutUnused = {
-  name: "without-unused",
-  setup({ onLoad }) {
-    onLoad({ filter: /markdown-it\.mjs$/ }, async ({ path }) => {
-      let contents = await readFile(path, "utf8");
-      for (const name of [...RULES, ...Object.keys(OTHERS)]) {
-        const region = new RegExp(`//#region src/${name}\\.ts\\n[^]*?//#endregion`);
-        const [found] = region.exec(contents) ?? [];
-        if (!found) throw new Error(`markdown-it has no ${name}: choose anew what is left out`);
-        // The rule is the last function of its file.
-        const rule = [...found.matchAll(/^function ([\w$]+)/gm)].at(-1)?.[1];
-        contents = contents.replace(region, () => OTHERS[name] ?? `function ${rule}() { return false; }`);
-      }
-      return { contents, loader: "js" };
-    });
-  },
-};
-
 async function bundled(options) {
   const { outputFiles } = await build({ ...shared, ...options });
   return outputFiles[0].text.trim();
@@ -63,7 +27,6 @@ async function make(name) {
     format: "esm",
     jsx: "automatic",
     jsxImportSource: "preact",
-    plugins: [withoutUnused],
     define: { HUB: String(name === "hub") },
     // What the browser has, or the page does not use, is not brought along; the names of characters are those of HTML 4.
     alias: {

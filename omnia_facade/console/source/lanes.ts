@@ -101,7 +101,7 @@ export function takenBy(turns: readonly (Turn | undefined)[]): Taken {
     return known ? numbers.reduce<number>((total, each) => total + each!, 0) : null;
   };
   return {
-    time: sum((each) => (each.steps.length ? each.duration : null)),
+    time: sum((each) => each.took),
     tokens: sum((each) => each.usage && each.usage.input_tokens + each.usage.output_tokens),
     cost: sum((each) => each.usage?.cost_usd),
   };

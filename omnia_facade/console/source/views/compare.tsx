@@ -10,7 +10,7 @@ import { Variables } from "../variables";
 import { asJson } from "../wire/http";
 import { Composer } from "./composer";
 import { Header } from "./header";
-import type { Description } from "./start";
+import type { Description, Inside } from "./start";
 import { AnswerView } from "./turn";
 
 const MAX_FILE = 1 << 20;
@@ -38,10 +38,17 @@ export function Compare({ agent }: { agent: AgentName }) {
   const [variables] = useState(() => new Variables(agent));
   const [lanes, setLanes] = useState(() => lanesOf(agent, variables));
   const [shown, setShown] = useState<LaneName>("a");
+  const [inside, setInside] = useState<Inside>();
   useChanges(lanes);
   useEffect(() => {
     // The page works without it.
-    asJson<Description>(`${baseOf(agent)}api/agent`).then((found) => variables.declare(found.variables ?? []), () => {});
+    asJson<Description>(`${baseOf(agent)}api/agent`).then(
+      (found) => {
+        variables.declare(found.variables ?? []);
+        setInside(found.inside);
+      },
+      () => {},
+    );
   }, []);
   useEffect(() => {
     document.title = `Compare · ${agent.name} · Omnia`;
@@ -93,6 +100,8 @@ export function Compare({ agent }: { agent: AgentName }) {
             </button>
           ))}
         </div>
+        <Choices id="of-version" values={inside?.versions.map(({ version }) => version)} />
+        <Choices id="of-provider" values={inside?.providers.map(({ name }) => name)} />
         <div id="log" role="log" aria-label="Comparison" tabIndex={0}>
           <div class="lanes">
             {LANES.map((name) => (
@@ -113,13 +122,30 @@ export function Compare({ agent }: { agent: AgentName }) {
   );
 }
 
+// What there is to choose from, where the server tells it.
+const Choices = ({ id, values = [] }: { id: string; values: string[] | undefined }) => (
+  <datalist id={id}>
+    {values.map((each) => (
+      <option key={each} value={each} />
+    ))}
+  </datalist>
+);
+
 // What a lane tries out. Another choice begins another conversation.
 function Lane({ name, lanes }: { name: LaneName; lanes: Lanes }) {
   const form = useRef<HTMLFormElement>(null);
   const trial = lanes.trials[name];
   const field = (what: keyof typeof trial, label: string) => (
     <label>
-      {label} <input name={what} defaultValue={trial[what]} placeholder="as it is" autocomplete="off" spellcheck={false} />
+      {label}{" "}
+      <input
+        name={what}
+        list={`of-${what}`}
+        defaultValue={trial[what]}
+        placeholder="as it is"
+        autocomplete="off"
+        spellcheck={false}
+      />
     </label>
   );
   return (

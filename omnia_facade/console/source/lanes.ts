@@ -16,7 +16,8 @@ export function trialOf(text: string): Trial {
 
 export const textOf = ({ version, provider }: Trial): string => (provider ? `${version},${provider}` : version);
 
-export const labelOf = ({ version, provider }: Trial): string => [version, provider].filter(Boolean).join(" · ") || "as it is";
+export const labelOf = ({ version, provider, system }: Trial): string =>
+  [version, provider, system && "a draft"].filter(Boolean).join(" · ") || "as it is";
 
 export class Lanes extends Changes {
   readonly conversations: Record<LaneName, Conversation>;

@@ -27,6 +27,12 @@ def test_lines_are_printed_by_name_followed_and_gone_with_omnia_up(
 ) -> None:
     up = start(example("support-agent"))
     up.wait("serving")
+    following = subprocess.Popen(
+        [*OMNIA, "logs", "-f", "support-agent"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**environment, "PYTHONUNBUFFERED": "1"},
+    )
     asked = subprocess.run(
         [*OMNIA, "chat", "support-agent", "Where is order Z-9?"],
         env=environment,
@@ -35,6 +41,10 @@ def test_lines_are_printed_by_name_followed_and_gone_with_omnia_up(
         timeout=LIMIT,
     )
     assert asked.returncode == 0, asked
+    # The line may come after the answer.
+    assert following.stdout
+    while TOOL_FAILED not in following.stdout.readline():
+        assert following.poll() is None
 
     of_all = logs(environment)
     of_agent = logs(environment, "support-agent")
@@ -49,15 +59,6 @@ def test_lines_are_printed_by_name_followed_and_gone_with_omnia_up(
     assert (of_nobody.returncode, of_nobody.stdout) == (1, "")
     assert "running: support-agent" in of_nobody.stderr
 
-    following = subprocess.Popen(
-        [*OMNIA, "logs", "-f", "support-agent"],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**environment, "PYTHONUNBUFFERED": "1"},
-    )
-    assert following.stdout
-    while TOOL_FAILED not in following.stdout.readline():
-        assert following.poll() is None
     up.stop(signal.SIGINT)
     following.communicate(timeout=LIMIT)
     assert following.returncode == 0

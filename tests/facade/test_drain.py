@@ -12,6 +12,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from omnia_core.names import Handler
+from omnia_facade.timings import Timings
 from tests.facade.conftest import Client, connected, running
 from tests.facade.scripted_runtime import LIMIT, ScriptedRuntime, serving
 from tests.facade.test_program import program
@@ -92,7 +93,8 @@ async def test_a_second_sigterm_waits_for_nobody() -> None:
 
 
 async def test_a_connection_without_a_request_ends_with_the_facade() -> None:
-    async with running(handler_mode=Handler.ECHO) as facade:
+    timings = Timings(head=2 * LIMIT)
+    async with running(handler_mode=Handler.ECHO, timings=timings) as facade:
         reader, writer = await asyncio.open_connection("127.0.0.1", facade.port)
         accepted_last = socket.create_connection(("127.0.0.1", facade.port))
         facade.stop.set()

@@ -3,5 +3,6 @@
 import os
 import sys
 
-print(os.getpid(), flush=True)  # noqa: T201 - for the test
-sys.stdin.read()
+if __name__ == "__main__":
+    print(os.getpid(), flush=True)  # noqa: T201 - for the test
+    sys.stdin.read()

@@ -143,6 +143,7 @@ AREAS = {
             "openai_pieces",
             "openai_media",
             "openai_models",
+            "embeddings",
             "responses",
             "think_tags",
         )

@@ -168,7 +168,7 @@ class MessageStream:
             case "ping":
                 pass
             case _:
-                return self._other(found or loads_object(data) or {}, data)
+                return self._other(found or loads_object(data), data)
         return ""
 
     def _other(self, event: JsonObject, data: bytes) -> str:

@@ -146,7 +146,7 @@ class ContentStream:
             return self._read_unexpected(data)
         if chunk.candidates:
             return self._chunk(chunk)
-        return self._without_candidate(chunk, loads_object(data) or {}, data)
+        return self._without_candidate(chunk, loads_object(data), data)
 
     def _read_unexpected(self, data: bytes) -> str:
         if is_done_marker(data):

@@ -149,7 +149,7 @@ def packed_reasoning(model: str, items: Sequence[Raw]) -> str:
     if not items:
         return ""
     read = (loads_object(bytes(item)) for item in items)
-    kept = [item for item in read if item is not None]
+    kept = [item for item in read if item]
     return msgspec.json.encode({"vendor": "openai", "model": model, "items": kept}).decode()
 
 

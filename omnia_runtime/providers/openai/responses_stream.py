@@ -4,8 +4,6 @@ Servers differ in which events they send: a text or a call may stand only in an 
 that it is complete, or only in the response at the end.
 """
 
-import json
-
 from msgspec import Raw
 
 from omnia_core.conversation.usage import Usage
@@ -108,10 +106,8 @@ class ResponseStream:
 
     def _rest(self, whole: str | None, start: int) -> str:
         """Return what was not streamed of a text whose first piece is that at `start`."""
-        said = "".join(self._pieces[start:])
-        if not whole or said.endswith(whole):
-            return ""
-        rest = unsaid(whole, said.removeprefix(_PARAGRAPH))
+        said = "".join(self._pieces[start:]).removeprefix(_PARAGRAPH)
+        rest = unsaid(whole or "", said)
         return self._text(rest) if rest else ""
 
     def _event(self, event: ResponseEvent, found: JsonObject | None, data: bytes) -> str:
@@ -137,10 +133,10 @@ class ResponseStream:
             case "response.completed" | "response.incomplete" | "response.done":
                 return self._end(event, data)
             case "response.failed" | "response.cancelled" | "response.error":
-                event_object = found or loads_object(data) or {}
+                event_object = found or loads_object(data)
                 raise stream_failure(event_object.get("response") or event_object)
             case kind if not kind.startswith("response."):
-                return self._other(found or loads_object(data) or {}, data)
+                return self._other(found or loads_object(data), data)
             case _:
                 # A summary of the reasoning, or of an item that is not known here, is progress.
                 self.size.total += len(event.delta or "")
@@ -185,7 +181,7 @@ class ResponseStream:
         self._items.add(key)
 
     def _call_piece(self, data: bytes) -> None:
-        event = loads_object(data) or {}
+        event = loads_object(data)
         piece = lenient_detail.convert(event)
         added = lenient_item.convert(event.get("item"))
         if added.type not in ("function_call", ""):
@@ -206,10 +202,9 @@ class ResponseStream:
                 self._call(item, begun.length)
 
     def _item(self, raw: Raw) -> str:
-        found = loads(bytes(raw))
-        item = lenient_item.convert(found)
+        item = lenient_item.convert(loads(bytes(raw)))
         if item.type == "reasoning":
-            self._reason_with(found)
+            self._reason_with(raw)
         elif item.type == "message" or (not item.type and item.content):
             return self._message(item)
         elif item.type == "function_call":
@@ -230,10 +225,9 @@ class ResponseStream:
         self._refused = self._refused or any(content.refusal for content in contents)
         return "".join(map(_text_of, contents))
 
-    def _reason_with(self, item: object) -> None:
-        encoded = _encoded(item)
-        self.size.add_other(ITEM + len(bytes(encoded)))
-        self._reasoning.append(encoded)
+    def _reason_with(self, item: Raw) -> None:
+        self.size.add_other(ITEM + len(bytes(item)))
+        self._reasoning.append(item)
 
     def _call(self, item: ResponseItem, counted: int = 0) -> None:
         """Read a complete call; `counted` characters of its arguments were counted in pieces."""
@@ -255,27 +249,26 @@ class ResponseStream:
 
     def _end(self, event: ResponseEvent, data: bytes) -> str:
         # Some servers send the response itself, without the object around it.
-        found = loads_object(bytes(event.response)) or loads_object(data) or {}
+        found = loads_object(bytes(event.response)) or loads_object(data)
         _raise_failure(found)
         response = lenient_response.convert(found)
-        if event.type == "response.incomplete" and not response.status:
+        if event.type == "response.incomplete":
             response.status = "incomplete"
         return self._finish(response)
 
     def _finish(self, response: FinalResponse) -> str:
         """Read the response at the end, with what was not streamed of it."""
         self.done = True
-        found = [loads(bytes(raw)) for raw in response.output]
-        items = [lenient_item.convert(item) for item in found]
+        items = [lenient_item.convert(loads(bytes(raw))) for raw in response.output]
         messages = [self._content(item) for item in items if item.type in ("message", "")]
         self._separator = ""
         whole = _PARAGRAPH.join(part for part in messages if part) or response.output_text
         text = self._rest(whole, 0)
-        for value, item in zip(found, items, strict=True):
+        for raw, item in zip(response.output, items, strict=True):
             if item.type == "function_call":
                 self._call(item)
             elif item.type == "reasoning" and not self._calls:
-                self._reason_with(value)
+                self._reason_with(raw)
         details = response.incomplete_details
         if details and details.reason:
             self._reason = details.reason
@@ -323,7 +316,3 @@ def _text_of(content: ResponseContent) -> str:
 def _raise_failure(response: JsonObject) -> None:
     if is_reported(response.get("error")) or response.get("status") in ("failed", "cancelled"):
         raise stream_failure(response)
-
-
-def _encoded(item: object) -> Raw:
-    return Raw(json.dumps(item, ensure_ascii=False).encode())

@@ -42,7 +42,7 @@ class ThinkTags:
             held = "".join(self._held)
             begun = held.lstrip()
             near = len(held) - len(begun) <= _MAX_BLANK
-            if near and len(begun) < len(_OPEN) and _OPEN.startswith(begun):
+            if near and _OPEN.startswith(begun):
                 return ""
             if not near or not begun.startswith(_OPEN):
                 self.passed = True

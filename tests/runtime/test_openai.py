@@ -352,6 +352,14 @@ def test_the_name_of_the_token_limit_depends_on_the_server(
     assert chat_body(provider, asked)[key] == 7
 
 
+def test_the_name_of_a_schema_is_cut_to_what_the_apis_accept() -> None:
+    asked = ChatRequest("", [], output=OutputSchema("n" * 65, SCHEMA))
+    provider = ProviderConfig("p", "openai", "m")
+    in_chat = chat_body(provider, asked)["response_format"]["json_schema"]["name"]
+    in_responses = responses_body(provider, asked)["text"]["format"]["name"]
+    assert in_chat == in_responses == "n" * 64
+
+
 @pytest.mark.parametrize("kind", ["openai", "vllm", "ollama"])
 def test_tools_that_may_not_be_called_are_still_named_except_to_ollama(kind: str) -> None:
     asked = ChatRequest("", [], [ToolSpec("get", "gets", SCHEMA)], "none")
@@ -474,7 +482,9 @@ async def test_nothing_is_added_for_a_server_that_sent_no_reasoning() -> None:
     assert all(call.opaque == "" for message in history for call in message.tool_calls)
 
 
-@pytest.mark.parametrize("host", ["api.deepseek.com", "api.moonshot.ai"])
+@pytest.mark.parametrize(
+    "host", ["api.deepseek.com", "api.moonshot.ai", "api.moonshot.cn", "api.kimi.com"]
+)
 def test_answers_of_other_models_have_a_reasoning_where_a_vendor_refuses_them_without(
     host: str,
 ) -> None:

@@ -77,6 +77,27 @@ def reason(events: list[ModelEvent]) -> str:
             ],
             [("get", '{"x": 1}'), ("get", '{"x": 2}')],
         ),
+        # The id comes with a later piece, which repeats the name.
+        (
+            [
+                call(index=0, **function("get", '{"x":')),
+                call(index=0, id="a", **function("get", " 1}")),
+            ],
+            [("get", '{"x": 1}')],
+        ),
+        # The name comes last.
+        (
+            [call(index=0, **function("", "{}")), call(index=0, **function("get", ""))],
+            [("get", "{}")],
+        ),
+        # The arguments, and then an empty object.
+        (
+            [
+                call(index=0, id="a", **function("get", '{"x": 1}')),
+                call(index=0, id="a", **function("", "{}")),
+            ],
+            [("get", '{"x": 1}')],
+        ),
         # The rest of a name.
         (
             [call(index=0, id="a", **function("ge", "")), call(index=0, **function("get", "{}"))],
@@ -123,18 +144,24 @@ def test_the_pieces_of_calls_come_together(
 
 
 @pytest.mark.parametrize(
-    ("delta", "total"),
+    ("deltas", "total"),
     [
-        (call(id="abc", **function("get", "{}")), 8),
-        (call(index=0, id="abc", **function("get", "{}")), 40),
-        (call(id="abc", **function("get", "{}"), extra_content={"a": 1}), 16),
-        ({"reasoning_content": "think"}, 5),
-        ({"reasoning": "think"}, 5),
-        ({"reasoning_details": [{"type": "t", "text": "x"}]}, 256 + 28),
+        ([call(id="abc", **function("get", "{}"))], 8),
+        ([call(index=0, id="abc", **function("get", "{}"))], 40),
+        ([call(index=0, id="abc", **function("get", " "))] * 2, 40),
+        ([call(id="abc", **function("get", "{}"), extra_content={"a": 1})], 16),
+        ([{"reasoning_content": "think"}], 5),
+        ([{"reasoning": "think"}], 5),
+        ([{"reasoning_details": [{"type": "t", "text": "x"}]}], 256 + 28),
+        # A member that is new, and one that replaces it.
+        (
+            [{"reasoning_details": [{"type": "t", **more}]} for more in ({}, {"id": 1}, {"id": 2})],
+            (256 + 15) + (256 + 24) + 24,
+        ),
     ],
 )
-def test_every_part_of_a_piece_is_counted_once(delta: dict[str, Any], total: int) -> None:
-    _, _, stream = chat(delta, {"content": "done"})
+def test_every_part_of_a_piece_is_counted_once(deltas: list[dict[str, Any]], total: int) -> None:
+    _, _, stream = chat(*deltas, {"content": "done"})
     assert stream.size.total == total
 
 
@@ -161,6 +188,8 @@ def test_pieces_of_a_detail_continue_the_last_one() -> None:
         {"type": "reasoning.text", "index": 0, "text": "a", "format": None},
         {"type": "reasoning.text", "index": 1, "text": "b"},
         {"type": "reasoning.text", "index": 1, "text": "c", "format": "f"},
+        {"type": "reasoning.text", "index": 1, "format": None},
+        {"type": "reasoning.summary", "index": 1, "summary": "s"},
         {"type": "reasoning.encrypted", "index": 1, "data": "d"},
         {"type": "reasoning.encrypted", "index": 1, "data": "e"},
     ]
@@ -172,7 +201,7 @@ def test_pieces_of_a_detail_continue_the_last_one() -> None:
     assert found == [
         {"type": "reasoning.text", "index": 0, "text": "a", "format": None},
         {"type": "reasoning.text", "index": 1, "text": "bc", "format": "f"},
-        *details[3:],
+        *details[4:],
     ]
 
 
@@ -185,6 +214,13 @@ def test_the_usage_of_a_chunk_without_choices_is_that_of_the_answer() -> None:
     stream.read(json.dumps({"choices": [], "usage": usage}).encode())
     assert stream.finish() == [Finished("stop", Usage(5, 7, 3))]
     assert stream.cache_writes == 2
+
+
+def test_an_answer_without_its_usage_counts_as_no_tokens() -> None:
+    _, in_chat, stream = chat({"content": "hi"})
+    assert (in_chat, stream.cache_writes) == ([Finished("stop", Usage())], 0)
+    _, in_responses, other = respond(delta("hi"))
+    assert (in_responses, other.cache_writes) == ([Finished("stop", Usage())], 0)
 
 
 # Responses
@@ -279,6 +315,32 @@ def thought(number: int) -> dict[str, Any]:
 
 
 FUNCTION_CALL = {"type": "function_call", "name": "get", "arguments": "{}"}
+GET = {**FUNCTION_CALL, "id": "i", "call_id": "c"}
+# Its beginning, its arguments and its end.
+IN_PIECES = (256 + 1 + 3) + 2 + (256 + 1 + 1 + 3)
+
+
+def added(item_id: str, index: int = 0, **item: Any) -> dict[str, Any]:
+    begun = {"type": "function_call", "name": "get", "id": item_id, **item}
+    return {"type": "response.output_item.added", "output_index": index, "item": begun}
+
+
+def more(item_id: str, text: str, index: int = 0) -> dict[str, Any]:
+    return {
+        "type": "response.function_call_arguments.delta",
+        "item_id": item_id,
+        "output_index": index,
+        "delta": text,
+    }
+
+
+def whole(item_id: str, index: int = 0) -> dict[str, Any]:
+    return {
+        "type": "response.function_call_arguments.done",
+        "item_id": item_id,
+        "output_index": index,
+        "arguments": "{}",
+    }
 
 
 def test_the_thoughts_before_a_call_go_with_it_and_nothing_else() -> None:
@@ -305,6 +367,10 @@ def test_the_thoughts_before_a_call_go_with_it_and_nothing_else() -> None:
         ([{"type": "response.reasoning_summary_text.delta", "delta": "think"}], 5),
         ([part_done(0, **output_text("a"))], 256 + len("m/None/0")),
         ([item_done(id="abc", type="message", content=[])], 256 + 3),
+        # The arguments in pieces, and once more as a whole.
+        ([added("i"), more("i", "{"), more("i", "}"), whole("i")], IN_PIECES),
+        ([added("i"), whole("i")], IN_PIECES),
+        ([added("i"), more("i", "{}"), item_done(**GET)], IN_PIECES),
     ],
 )
 def test_every_part_of_an_event_is_counted_once(events: list[dict[str, Any]], total: int) -> None:
@@ -371,6 +437,13 @@ def test_a_whole_message_that_comes_twice_is_said_once() -> None:
     assert stream.finish() == [Finished("stop", Usage())]
 
 
+def test_a_whole_message_ends_as_its_server_says() -> None:
+    stream = ChatStream(MODEL)
+    choice = {"message": {"role": "assistant", "content": "hi"}, "finish_reason": "length"}
+    assert stream.read(json.dumps({"choices": [choice]}).encode()) == "hi"
+    assert stream.finish() == [Finished("max_output_tokens", Usage())]
+
+
 def test_a_text_in_both_members_is_said_once() -> None:
     stream = ChatStream(MODEL)
     events = [
@@ -389,9 +462,11 @@ def test_a_text_in_both_members_is_said_once() -> None:
         # A member of a wrong type, so that the event is read leniently.
         {"type": "response.failed", "delta": 1, "error": {"message": "busy"}},
         {"object": "response", "status": "failed", "error": {"message": "busy"}},
+        # The events of a list.
+        [{"type": "response.failed", "error": {"message": "busy"}}],
     ],
 )
-def test_a_response_that_failed_is_an_error_in_the_servers_words(event: dict[str, Any]) -> None:
+def test_a_response_that_failed_is_an_error_in_the_servers_words(event: object) -> None:
     with pytest.raises(VendorFailure, match="busy"):
         ResponseStream(MODEL).read(json.dumps(event).encode())
 
@@ -422,11 +497,12 @@ def test_a_response_without_an_output_is_no_answer_yet(output: object) -> None:
 
 
 def test_a_response_that_did_not_stream_is_the_answer() -> None:
-    stream = ResponseStream(MODEL)
     message = {"type": "message", "content": [output_text("hi")]}
-    event = {"object": "response", "status": "completed", "output": [message]}
-    assert stream.read(json.dumps(event).encode()) == "hi"
-    assert reason(stream.finish()) == "stop"
+    answer = {"object": "response", "status": "completed", "output": [message]}
+    for event in (answer, [answer], {**answer, "type": "response.completed"}):
+        stream = ResponseStream(MODEL)
+        assert stream.read(json.dumps(event).encode()) == "hi"
+        assert reason(stream.finish()) == "stop"
 
 
 def test_an_end_for_a_reason_that_is_not_known_is_one_after_a_text() -> None:
@@ -439,13 +515,21 @@ def test_an_end_for_a_reason_that_is_not_known_is_one_after_a_text() -> None:
 
 
 def test_a_call_in_pieces_counts_though_it_is_never_complete() -> None:
-    added = {"type": "response.output_item.added", "output_index": 0}
-    begun = {**added, "item": {"type": "function_call", "id": "i", "call_id": "c", "name": "get"}}
-    more = {"type": "response.function_call_arguments.delta", "item_id": "i", "delta": '{"x": 1}'}
-    _, rest, _ = respond(begun, more)
-    assert calls(rest) == [("get", '{"x": 1}')]
-    _, rest, _ = respond({**begun, "item": {"type": "function_call", "id": "i"}}, delta("hi"))
-    assert calls(rest) == []
+    for events, expected in (
+        ([added("i"), more("i", '{"x": 1}')], [("get", '{"x": 1}')]),
+        # A tool without arguments.
+        ([added("i")], [("get", "{}")]),
+        ([added("i"), added("j", 1, name="put")], [("get", "{}"), ("put", "{}")]),
+        # A new id in every event.
+        (
+            [added("i"), more("x", '{"x":'), added("j", 1), more("y", "[]", 1), more("z", "1}")],
+            [("get", '{"x":1}'), ("get", "[]")],
+        ),
+        # Nothing of a call but its beginning.
+        ([added("i", name=None), delta("hi")], []),
+    ):
+        _, rest, _ = respond(*events)
+        assert calls(rest) == expected
 
 
 def test_a_text_behind_many_blanks_is_said_at_once() -> None:

@@ -145,6 +145,7 @@ AREAS = {
             "openai_models",
             "embeddings",
             "responses",
+            "responses_pieces",
             "think_tags",
         )
         + _tests("runtime", "conversations")

@@ -1,4 +1,4 @@
-"""Embeddings of OpenAI's API against a real server: what is asked, returned, refused and counted."""
+"""Embeddings of OpenAI's API against a real server: what is asked, refused and counted."""
 
 import asyncio
 from typing import Any

@@ -132,6 +132,11 @@ def test_the_pieces_of_calls_come_together(
     assert reason(events) == ("tool_use" if expected else "stop")
 
 
+def test_an_id_that_comes_alone_is_that_of_its_call() -> None:
+    _, events, _ = chat(call(index=0, id="a"), call(index=0, **function("get", "{}")))
+    assert events[0] == ToolCallRequest("a", "get", "{}")
+
+
 @pytest.mark.parametrize(
     ("deltas", "total"),
     [

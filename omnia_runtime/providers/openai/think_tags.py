@@ -60,9 +60,7 @@ class ThinkTags:
 
     def end(self) -> str:
         """Return the text that is held back: the reasoning too, if its end did not come."""
-        held = "".join(self._held)
-        self._held.clear()
-        return held
+        return "".join(self._held)
 
     def _answer(self, text: str) -> str:
         """Return the text without the line breaks between reasoning and answer."""

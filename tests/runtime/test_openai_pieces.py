@@ -114,6 +114,39 @@ def reason(events: list[ModelEvent]) -> str:
             ],
             [("get", '{"x": 1}'), ("put", "{}")],
         ),
+        (
+            [
+                call(id="a", **function("get", "{}")),
+                call(id="b", **function("put", '{"x":')),
+                call(id="b", **function("", " 1}")),
+            ],
+            [("get", "{}"), ("put", '{"x": 1}')],
+        ),
+        # Without an id too, the last call goes on.
+        (
+            [
+                call(**function("get", "{}")),
+                call(**function("put", '{"x":')),
+                call(**function("", " 1}")),
+            ],
+            [("get", "{}"), ("put", '{"x": 1}')],
+        ),
+        # The index is that of the piece.
+        (
+            [
+                call(index=0, id="a", **function("get", '{"x":')),
+                call(index=1, id="a", **function("", " 1}")),
+            ],
+            [("get", '{"x": 1}')],
+        ),
+        # The calls of an answer have the same id.
+        (
+            [
+                call(index=0, id="a", **function("get", '{"x": 1}')),
+                call(index=1, id="a", **function("get", '{"x": 2}')),
+            ],
+            [("get", '{"x": 1}'), ("get", '{"x": 2}')],
+        ),
         # An id that is none, and a last piece that says nothing.
         (
             [call(index=0, id="null", **function("get", "{}")), call(index=1, **function())],
@@ -130,6 +163,11 @@ def test_the_pieces_of_calls_come_together(
     assert len(set(ids)) == len(expected)
     assert all(ids)
     assert reason(events) == ("tool_use" if expected else "stop")
+
+
+def test_a_call_without_the_name_of_its_tool_is_an_error() -> None:
+    with pytest.raises(VendorFailure, match="without the name of its tool"):
+        chat(call(index=0, id="a", **function("", "{}")))
 
 
 def test_an_id_that_comes_alone_is_that_of_its_call() -> None:

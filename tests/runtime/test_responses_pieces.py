@@ -11,6 +11,7 @@ from omnia_runtime.providers.openai.responses import unpacked_reasoning
 from omnia_runtime.providers.openai.responses_stream import ResponseStream
 from omnia_runtime.providers.sse import NamedEvent
 from omnia_runtime.providers.vendor_errors import VendorFailure
+from tests.runtime.field_calls import outcome, sse
 from tests.runtime.test_openai_pieces import calls, reason
 
 MODEL = "gpt-5"
@@ -61,6 +62,7 @@ def output_text(text: str) -> dict[str, Any]:
             "ab",
         ),
         ([delta("a"), part_done(0, **output_text("abc"))], "abc"),
+        ([{"type": "response.output_text.delta", "delta": None}, delta("a")], "a"),
         ([item_done(id="m", content=[output_text("hi")])], "hi"),
         ([item_done(id="m", type="message", content=[output_text("hi")])], "hi"),
         ([item_done(id="m", type="web_search_call", content=[output_text("hi")])], ""),
@@ -238,6 +240,14 @@ def test_a_response_without_an_output_is_no_answer_yet(output: object) -> None:
     assert stream.read(json.dumps(event).encode()) == ""
     with pytest.raises(VendorFailure, match="before its answer"):
         stream.finish()
+
+
+async def test_a_call_without_the_name_of_its_tool_is_an_error() -> None:
+    final = {"status": "completed", "output": [{**FUNCTION_CALL, "name": None}]}
+    events = [delta("hi"), {"type": "response.completed", "response": final}]
+    found = await outcome("responses", sse(*events))
+    assert found.error
+    assert "without the name of its tool" in found.error.message
 
 
 def test_a_response_that_did_not_stream_is_the_answer() -> None:

@@ -128,7 +128,7 @@ def _begins_another(call: _Call, call_id: str, name: str) -> bool:
         return False
     if call_id and call.id and call_id != call.id:
         return True
-    if call.name and not name.startswith(call.name):
+    if not name.startswith(call.name):
         return True
     if call_id and call.id:
         return False

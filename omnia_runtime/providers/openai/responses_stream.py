@@ -39,7 +39,6 @@ from omnia_runtime.providers.vendor_stream import (
     with_unique_ids,
 )
 
-_TEXT = "response.output_text.delta"
 _PARAGRAPH = "\n\n"
 _ENDED = ("completed", "incomplete")
 
@@ -88,8 +87,6 @@ class ResponseStream:
             event = decode_event(data)
         except UNDECODABLE:
             return self._read_unexpected(data)
-        if event.type == _TEXT and event.delta:
-            return self._text(event.delta)
         return self._event(event, None, data)
 
     def _read_unexpected(self, data: bytes) -> str:
@@ -98,7 +95,9 @@ class ResponseStream:
         events = self._unexpected.objects(data)
         return "".join(self._event(lenient_event.convert(event), event, data) for event in events)
 
-    def _text(self, text: str) -> str:
+    def _text(self, text: str | None) -> str:
+        if not text:
+            return ""
         if self._separator:
             text, self._separator = self._separator + text, ""
         self._pieces.append(text)
@@ -107,16 +106,15 @@ class ResponseStream:
     def _rest(self, whole: str | None, start: int) -> str:
         """Return what was not streamed of a text whose first piece is that at `start`."""
         said = "".join(self._pieces[start:]).removeprefix(_PARAGRAPH)
-        rest = unsaid(whole or "", said)
-        return self._text(rest) if rest else ""
+        return self._text(unsaid(whole or "", said))
 
     def _event(self, event: ResponseEvent, found: JsonObject | None, data: bytes) -> str:
         match event.type or (data.name if isinstance(data, NamedEvent) else ""):
             case "response.output_text.delta":
-                return self._text(event.delta) if event.delta else ""
+                return self._text(event.delta)
             case "response.refusal.delta":
                 self._refused = True
-                return self._text(event.delta) if event.delta else ""
+                return self._text(event.delta)
             case "response.output_text.done" | "response.content_part.done":
                 return self._part(data)
             case "response.refusal.done":
@@ -258,7 +256,6 @@ class ResponseStream:
 
     def _finish(self, response: FinalResponse) -> str:
         """Read the response at the end, with what was not streamed of it."""
-        self.done = True
         items = [lenient_item.convert(loads(bytes(raw))) for raw in response.output]
         messages = [self._content(item) for item in items if item.type in ("message", "")]
         self._separator = ""
@@ -275,6 +272,7 @@ class ResponseStream:
         elif response.status == "incomplete":
             self._reason = "max_output_tokens"
         self._count(response.usage or ResponseTokens())
+        self.done = True
         return text
 
     def _count(self, usage: ResponseTokens) -> None:

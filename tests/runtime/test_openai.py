@@ -475,6 +475,18 @@ async def test_the_extra_content_of_a_call_goes_back_with_it() -> None:
     assert [call.get("extra_content") for call in calls] == [extra, None]
 
 
+@pytest.mark.parametrize(
+    ("kind", "content", "sent"),
+    [("openai", "Wait.", "Wait."), ("openai", "", None), ("vllm", "", "")],
+)
+def test_the_words_before_a_call_are_sent_with_it(
+    kind: str, content: str, sent: str | None
+) -> None:
+    said = Message("assistant", content, tool_calls=(ToolCall("c1", "get"),))
+    body = chat_body(ProviderConfig("p", kind, "m"), ChatRequest("", [said]))
+    assert body["messages"][0]["content"] == sent
+
+
 async def test_nothing_is_added_for_a_server_that_sent_no_reasoning() -> None:
     server = ChatServer(CALLS)
     async with serving(server) as url:

@@ -270,11 +270,12 @@ def test_usage_is_found_wherever_a_server_puts_it(last: dict[str, Any]) -> None:
     assert stream.finish() == [Finished("stop", Usage(5, 0, 0))]
 
 
-@pytest.mark.parametrize("beside", ["chunk", "choice"])
+@pytest.mark.parametrize("beside", ["chunk", "choice", "chunk, and an empty one in the choice"])
 def test_an_error_beside_a_text_is_raised_when_the_text_was_said(beside: str) -> None:
     error = {"error": {"message": "busy", "code": 503}}
-    choice = {"delta": {"content": "half"}, **(error if beside == "choice" else {})}
-    event = {"choices": [choice], **(error if beside == "chunk" else {})}
+    empty = {"error": {}} if "empty" in beside else {}
+    choice = {"delta": {"content": "half"}, **(error if beside == "choice" else empty)}
+    event = {"choices": [choice], **(error if beside.startswith("chunk") else {})}
     stream = ChatStream(MODEL)
     assert stream.read(json.dumps(event).encode()) == "half"
     assert stream.done

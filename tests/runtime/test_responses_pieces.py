@@ -63,6 +63,14 @@ def output_text(text: str) -> dict[str, Any]:
         ),
         ([delta("a"), part_done(0, **output_text("abc"))], "abc"),
         ([{"type": "response.output_text.delta", "delta": None}, delta("a")], "a"),
+        # Two parts that are the same.
+        (
+            [
+                {"type": "response.output_text.done", "content_index": number, "text": "a"}
+                for number in (0, 1)
+            ],
+            "aa",
+        ),
         ([item_done(id="m", content=[output_text("hi")])], "hi"),
         ([item_done(id="m", type="message", content=[output_text("hi")])], "hi"),
         ([item_done(id="m", type="web_search_call", content=[output_text("hi")])], ""),
@@ -120,12 +128,12 @@ GET = {**FUNCTION_CALL, "id": "i", "call_id": "c"}
 IN_PIECES = (256 + 1 + 3) + 2 + (256 + 1 + 1 + 3)
 
 
-def added(item_id: str, index: int = 0, **item: Any) -> dict[str, Any]:
+def added(item_id: str | None, index: int | None = 0, **item: Any) -> dict[str, Any]:
     begun = {"type": "function_call", "name": "get", "id": item_id, **item}
     return {"type": "response.output_item.added", "output_index": index, "item": begun}
 
 
-def more(item_id: str, text: str, index: int = 0) -> dict[str, Any]:
+def more(item_id: str | None, text: str, index: int | None = 0) -> dict[str, Any]:
     return {
         "type": "response.function_call_arguments.delta",
         "item_id": item_id,
@@ -223,6 +231,8 @@ def test_a_response_that_failed_is_an_error_in_the_servers_words(event: object) 
 def test_a_response_has_failed_by_its_status_or_by_its_error(told: dict[str, Any]) -> None:
     with pytest.raises(VendorFailure):
         respond(**told)
+    with pytest.raises(VendorFailure):
+        ResponseStream(MODEL).read(json.dumps({"output": [], **told}).encode())
 
 
 def test_a_call_without_an_id_of_its_own_has_that_of_its_item() -> None:
@@ -244,16 +254,27 @@ def test_a_response_without_an_output_is_no_answer_yet(output: object) -> None:
 
 async def test_a_call_without_the_name_of_its_tool_is_an_error() -> None:
     final = {"status": "completed", "output": [{**FUNCTION_CALL, "name": None}]}
-    events = [delta("hi"), {"type": "response.completed", "response": final}]
-    found = await outcome("responses", sse(*events))
-    assert found.error
-    assert "without the name of its tool" in found.error.message
+    end = {"type": "response.completed", "response": {"status": "completed"}}
+    for events in (
+        [delta("hi"), {**end, "response": final}],
+        [added("i", name=None), more("i", "{}"), end],
+    ):
+        found = await outcome("responses", sse(*events))
+        assert found.error
+        assert "without the name of its tool" in found.error.message
 
 
 def test_a_response_that_did_not_stream_is_the_answer() -> None:
     message = {"type": "message", "content": [output_text("hi")]}
     answer = {"object": "response", "status": "completed", "output": [message]}
-    for event in (answer, [answer], {**answer, "type": "response.completed"}):
+    for event in (
+        answer,
+        [answer],
+        {**answer, "type": "response.completed"},
+        {"type": "answer", "response": answer},
+        {"output": [message]},
+        {"output": [], "status": "completed", "output_text": "hi"},
+    ):
         stream = ResponseStream(MODEL)
         assert stream.read(json.dumps(event).encode()) == "hi"
         assert reason(stream.finish()) == "stop"
@@ -281,6 +302,21 @@ def test_a_call_in_pieces_counts_though_it_is_never_complete() -> None:
         ),
         # Nothing of a call but its beginning.
         ([added("i", name=None), delta("hi")], []),
+        # The arguments are in the beginning.
+        ([added("i", arguments="[]")], [("get", "[]")]),
+        # Only the ids tell them apart, or only the positions.
+        (
+            [added(i, None, name=i) for i in "ij"] + [more(i, f'["{i}"]', None) for i in "ij"],
+            [("i", '["i"]'), ("j", '["j"]')],
+        ),
+        (
+            [added(None, i, name=str(i)) for i in (0, 1)]
+            + [more(None, f"[{i}]", i) for i in (0, 1)],
+            [("0", "[0]"), ("1", "[1]")],
+        ),
+        # The beginning of a call that is complete, and the arguments of one that never began.
+        ([item_done(**GET), added("i")], [("get", "{}")]),
+        ([item_done(**GET), more("j", "[]", 1)], [("get", "{}")]),
     ):
         _, rest, _ = respond(*events)
         assert calls(rest) == expected

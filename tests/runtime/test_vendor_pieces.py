@@ -75,6 +75,9 @@ JSON = {"type": "input_json_delta"}
         ([{"type": "message", "content": [{"type": "text", "text": "a"}]}], "a"),
         ([{"content": [{"type": "text", "text": "a"}], "stop_reason": "end_turn"}], "a"),
         ([{"type": "message_start", "message": {"content": [{"type": "text", "text": "a"}]}}], "a"),
+        # Events that look like others.
+        ([start(0, text="a"), {"type": "citation", "delta": {"text": "b"}}], "a"),
+        ([start(0, text="a"), {"content": [{"type": "text", "text": "b"}]}], "a"),
     ],
 )
 def test_claudes_text_is_said_however_it_comes(events: list[dict[str, Any]], said: str) -> None:
@@ -285,10 +288,22 @@ def test_a_part_without_content_or_of_another_type_is_refused_before_it_is_sent(
 def test_claudes_answer_that_does_not_stream_goes_back_as_one_that_did() -> None:
     texts = {"type": "text", "text": "hi"}
     whole, streamed = MessageStream(), MessageStream()
-    read(whole, {"type": "message", "content": [{**TOOL, "input": {}}, texts]}, over("tool_use"))
-    read(streamed, start(0, **TOOL, input={}), stop(0), start(1, **texts), stop(1))
+    blocks = [{"type": "redacted_thinking", "data": "x"}, {**TOOL, "input": {}}, texts]
+    read(whole, {"type": "message", "content": blocks, "stop_reason": "tool_use"})
+    assert whole.done
+    for index, block in enumerate(blocks):
+        read(streamed, start(index, **block), stop(index))
     read(streamed, over("tool_use"))
     assert whole.finish() == streamed.finish()
+
+
+def test_claudes_reason_stays_when_a_later_event_has_none() -> None:
+    whole = {"type": "message_start", "message": {"content": [], "stop_reason": "max_tokens"}}
+    for first in (over("max_tokens"), whole):
+        stream = MessageStream()
+        later = {"type": "message_delta", "delta": {"stop_reason": None}}
+        read(stream, start(0, type="text", text="a"), first, later)
+        assert reason(stream.finish()) == "max_output_tokens"
 
 
 def test_claudes_stop_ends_the_reading() -> None:

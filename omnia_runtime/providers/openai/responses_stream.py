@@ -163,8 +163,7 @@ class ResponseStream:
 
     def _other(self, event: JsonObject, data: bytes) -> str:
         """Process an event of an unknown type; it may be a whole response that was not streamed."""
-        is_response = event.get("object") == "response" or isinstance(event.get("output"), list)
-        response = event if is_response else event.get("response")
+        response = event if isinstance(event.get("output"), list) else event.get("response")
         if isinstance(response, dict):
             _raise_failure(response)
             output, status = response.get("output"), response.get("status")
@@ -184,10 +183,10 @@ class ResponseStream:
         added = lenient_item.convert(event.get("item"))
         if added.type not in ("function_call", ""):
             return
-        item_id, begins = piece.item_id or added.id or "", bool(added.type)
+        item_id, begins = piece.item_id or added.id, bool(added.type)
         key = self._begun.key(item_id, piece.output_index, begins=begins)
         self._begun.begin(key, added, added.name or "", added.arguments or "")
-        self._begun.add(key, piece.delta or "", piece.arguments)
+        self._begun.add(key, piece.delta, piece.arguments)
 
     def _calls_in_pieces(self) -> None:
         """Put together the calls of servers that do not send their items when complete."""

@@ -111,6 +111,10 @@ def test_a_document_by_its_url_is_known_to_the_responses_api_alone() -> None:
         (Part("image"), 'does not accept image parts of the media type "unknown"; it accepts'),
         (part("document", "application/zip", "QQ=="), '"application/zip"; it accepts images'),
         (part("document", "text/plain", "/w=="), "not UTF-8 text"),
+        (part("image", "image/png"), "does not accept image parts"),
+        (part("audio", "audio/wav"), "does not accept audio parts"),
+        (part("document", "application/pdf"), "does not accept document parts"),
+        (part("document", "text/plain"), "does not accept document parts"),
     ],
 )
 async def test_what_the_api_cannot_be_given_is_told_before_anything_is_sent(

@@ -220,7 +220,7 @@ def test_pieces_of_a_detail_continue_the_last_one() -> None:
         {"type": "reasoning.text", "index": 0, "text": "a", "format": None},
         {"type": "reasoning.text", "index": 1, "text": "b"},
         {"type": "reasoning.text", "index": 1, "text": "c", "format": "f"},
-        {"type": "reasoning.text", "index": 1, "format": None},
+        {"type": "reasoning.text", "index": 1, "text": None, "format": None},
         {"type": "reasoning.summary", "index": 1, "summary": "s"},
         {"type": "reasoning.encrypted", "index": 1, "data": "d"},
         {"type": "reasoning.encrypted", "index": 1, "data": "e"},
@@ -273,7 +273,7 @@ def test_usage_is_found_wherever_a_server_puts_it(last: dict[str, Any]) -> None:
 @pytest.mark.parametrize("beside", ["chunk", "choice", "chunk, and an empty one in the choice"])
 def test_an_error_beside_a_text_is_raised_when_the_text_was_said(beside: str) -> None:
     error = {"error": {"message": "busy", "code": 503}}
-    empty = {"error": {}} if "empty" in beside else {}
+    empty: dict[str, Any] = {"error": {}} if "empty" in beside else {}
     choice = {"delta": {"content": "half"}, **(error if beside == "choice" else empty)}
     event = {"choices": [choice], **(error if beside.startswith("chunk") else {})}
     stream = ChatStream(MODEL)

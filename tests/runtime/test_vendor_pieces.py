@@ -288,7 +288,11 @@ def test_a_part_without_content_or_of_another_type_is_refused_before_it_is_sent(
 def test_claudes_answer_that_does_not_stream_goes_back_as_one_that_did() -> None:
     texts = {"type": "text", "text": "hi"}
     whole, streamed = MessageStream(), MessageStream()
-    blocks = [{"type": "redacted_thinking", "data": "x"}, {**TOOL, "input": {}}, texts]
+    blocks: list[dict[str, Any]] = [
+        {"type": "redacted_thinking", "data": "x"},
+        {**TOOL, "input": {}},
+        texts,
+    ]
     read(whole, {"type": "message", "content": blocks, "stop_reason": "tool_use"})
     assert whole.done
     for index, block in enumerate(blocks):

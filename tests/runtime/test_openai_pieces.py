@@ -291,6 +291,60 @@ def test_a_whole_message_that_comes_twice_is_said_once() -> None:
     assert stream.finish() == [Finished("stop", Usage())]
 
 
+WHOLE = call(index=0, id="a", **function("get", "{}"))
+CUT = call(index=0, id="a", **function("get", "{"))
+
+
+@pytest.mark.parametrize(
+    ("delta", "finish", "expected", "made"),
+    [
+        (WHOLE, "tool_calls", "tool_use", 1),
+        (WHOLE, "stop", "tool_use", 1),
+        (WHOLE, "length", "max_output_tokens", 1),
+        (CUT, "length", "max_output_tokens", 0),
+        (WHOLE, "content_filter", "safety", 1),
+        ({"content": "hi"}, "tool_calls", "stop", 0),
+        ({"content": ""}, "length", "max_output_tokens", 0),
+    ],
+)
+def test_the_end_says_why_and_which_calls_are_made(
+    delta: dict[str, Any], finish: str, expected: str, made: int
+) -> None:
+    _, events, _ = chat(delta, finish=finish)
+    assert (reason(events), len(calls(events))) == (expected, made)
+
+
+@pytest.mark.parametrize(("delta", "expected"), [({"content": "hi"}, "stop"), (WHOLE, "tool_use")])
+def test_an_answer_without_a_reason_ends_with_the_end_of_its_stream(
+    delta: dict[str, Any], expected: str
+) -> None:
+    stream = ChatStream(MODEL)
+    stream.read(json.dumps({"choices": [{"delta": delta}]}).encode())
+    with pytest.raises(VendorFailure, match="before its answer"):
+        stream.finish()
+    stream.read(b"[DONE]")
+    assert reason(stream.finish()) == expected
+    empty = ChatStream(MODEL)
+    empty.read(b"[DONE]")
+    with pytest.raises(VendorFailure, match="before its answer"):
+        empty.finish()
+
+
+def test_a_message_beside_its_last_piece_is_not_the_end() -> None:
+    stream = ChatStream(MODEL)
+    event = {"choices": [{"delta": {"content": "a"}, "message": {"content": "a"}}]}
+    assert stream.read(json.dumps(event).encode()) == "a"
+    assert not stream.complete
+
+
+def test_the_reasoning_of_a_whole_message_goes_with_its_calls() -> None:
+    stream = ChatStream(MODEL)
+    stream.read(json.dumps({"choices": [{"message": {**WHOLE, "reasoning": "hm"}}]}).encode())
+    (request, _) = stream.finish()
+    assert isinstance(request, ToolCallRequest)
+    assert '"reasoning":"hm"' in request.opaque
+
+
 def test_a_whole_message_ends_as_its_server_says() -> None:
     stream = ChatStream(MODEL)
     choice = {"message": {"role": "assistant", "content": "hi"}, "finish_reason": "length"}

@@ -63,6 +63,11 @@ def output_text(text: str) -> dict[str, Any]:
         ),
         ([delta("a"), part_done(0, **output_text("abc"))], "abc"),
         ([{"type": "response.output_text.delta", "delta": None}, delta("a")], "a"),
+        # An item of no type, without content, and a message without content.
+        ([delta("a"), item_done(id="x"), delta("b")], "ab"),
+        ([delta("a"), item_done(id="m", type="message")], "a"),
+        # Messages without an id.
+        ([item_done(id="", type="message", content=[output_text("hi")])] * 2, "hi\n\nhi"),
         # Two parts that are the same.
         (
             [
@@ -175,6 +180,8 @@ def test_the_thoughts_before_a_call_go_with_it_and_nothing_else() -> None:
         ([{"type": "response.reasoning_summary_text.delta", "delta": "think"}], 5),
         ([part_done(0, **output_text("a"))], 256 + len("m/None/0")),
         ([item_done(id="abc", type="message", content=[])], 256 + 3),
+        ([item_done(**thought(1))], 256 + len(json.dumps(thought(1)))),
+        ([added(None), more(None, "{}")], (256 + 2 + 3) + 2 + (256 + 3)),
         # The arguments in pieces, and once more as a whole.
         ([added("i"), more("i", "{"), more("i", "}"), whole("i")], IN_PIECES),
         ([added("i"), whole("i")], IN_PIECES),
@@ -285,6 +292,8 @@ def test_an_end_for_a_reason_that_is_not_known_is_one_after_a_text() -> None:
     assert reason(rest) == "stop"
     _, rest, _ = respond(delta("hi"), incomplete_details={"reason": None}, status="incomplete")
     assert reason(rest) == "max_output_tokens"
+    _, rest, _ = respond(item_done(**GET), incomplete_details={"reason": "something new"})
+    assert reason(rest) == "tool_use"
     with pytest.raises(VendorFailure, match="without a word"):
         respond(incomplete_details={"reason": "something new"})
 
@@ -314,6 +323,11 @@ def test_a_call_in_pieces_counts_though_it_is_never_complete() -> None:
             + [more(None, f"[{i}]", i) for i in (0, 1)],
             [("0", "[0]"), ("1", "[1]")],
         ),
+        # Items twice, without ids, without arguments, and cut.
+        ([item_done(**GET)] * 2, [("get", "{}")]),
+        ([item_done(**FUNCTION_CALL)] * 2, [("get", "{}")] * 2),
+        ([item_done(type="function_call", name="get")], [("get", "{}")]),
+        ([item_done(**GET, status="incomplete"), delta("hi")], []),
         # The beginning of a call that is complete, and the arguments of one that never began.
         ([item_done(**GET), added("i")], [("get", "{}")]),
         ([item_done(**GET), more("j", "[]", 1)], [("get", "{}")]),

@@ -15,6 +15,7 @@ from omnia_runtime.ports.model import (
     ModelEvent,
     ToolCallRequest,
 )
+from omnia_runtime.providers.claude.messages import LayoutItem, packed_layout
 from omnia_runtime.providers.claude.request import messages_body
 from omnia_runtime.providers.claude.stream import MessageStream
 from omnia_runtime.providers.gemini.stream import ContentStream
@@ -299,6 +300,63 @@ def test_claudes_answer_that_does_not_stream_goes_back_as_one_that_did() -> None
         read(streamed, start(index, **block), stop(index))
     read(streamed, over("tool_use"))
     assert whole.finish() == streamed.finish()
+
+
+def test_claudes_call_goes_back_with_all_that_came_before_it() -> None:
+    stream = MessageStream()
+    thinking = [
+        start(0, type="thinking", thinking="a"),
+        delta(0, type="signature_delta", signature="s"),
+        delta(0, type="thinking_delta", thinking="b"),
+        stop(0),
+    ]
+    texts = [start(2, type="text", text="hi"), delta(2, type="text_delta", text=" you")]
+    read(stream, *thinking, start(1, type="redacted_thinking", data="d"), *texts)
+    read(stream, start(3, **TOOL), stop(3), over("tool_use"))
+    thought = {"type": "thinking", "thinking": "ab", "signature": "s"}
+    layout: list[LayoutItem] = [thought, {"type": "redacted_thinking", "data": "d"}, 6, None]
+    assert stream.finish()[0] == ToolCallRequest("abc", "get", "{}", packed_layout(layout))
+
+
+@pytest.mark.parametrize(
+    ("events", "why", "expected", "made"),
+    [
+        ([start(0, **TOOL, input={"x": 1})], "tool_use", "tool_use", 1),
+        ([start(0, **TOOL, input={"x": 1})], "end_turn", "tool_use", 1),
+        ([start(0, **TOOL, input={"x": 1})], "max_tokens", "max_output_tokens", 1),
+        (
+            [start(0, **TOOL), delta(0, **JSON, partial_json="{")],
+            "max_tokens",
+            "max_output_tokens",
+            0,
+        ),
+        ([start(0, **TOOL, input={"x": 1})], "refusal", "refusal", 0),
+        ([start(0, type="text", text="a")], "tool_use", "stop", 0),
+    ],
+)
+def test_claudes_end_says_why_and_which_calls_are_made(
+    events: list[dict[str, Any]], why: str, expected: str, made: int
+) -> None:
+    stream = MessageStream()
+    read(stream, *events, over(why))
+    rest = stream.finish()
+    assert (reason(rest), len(calls(rest))) == (expected, made)
+
+
+@pytest.mark.parametrize(
+    ("events", "problem"),
+    [
+        ([start(0, type="text", text="a")], "before its answer"),
+        ([{"type": "message_stop"}], "before its answer"),
+        ([over("tool_use")], "a tool call that it did not send"),
+        ([start(0, type="tool_use", id="abc"), over()], "without the name of its tool"),
+    ],
+)
+def test_half_an_answer_of_claude_is_an_error(events: list[dict[str, Any]], problem: str) -> None:
+    stream = MessageStream()
+    read(stream, *events)
+    with pytest.raises(VendorFailure, match=problem):
+        stream.finish()
 
 
 def test_claudes_reason_stays_when_a_later_event_has_none() -> None:

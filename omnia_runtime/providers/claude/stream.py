@@ -228,7 +228,7 @@ class MessageStream:
         if index in self._open:
             # Some servers number no blocks, and end none.
             self._end_block(index)
-        if block.type == "text" or (block.text and not block.type):
+        if block.type in ("text", ""):
             return self._text(block.text)
         if block.type == "tool_use":
             self.size.add_call(len(block.id) + len(block.name) + len(bytes(block.input)))

@@ -157,7 +157,7 @@ AREAS = {
             "runtime",
             "claude",
             "claude_request",
-            "vendor_pieces",
+            "claude_pieces",
             "field_streams",
             "stream_mutations",
         )
@@ -169,7 +169,7 @@ AREAS = {
             "runtime",
             "gemini",
             "gemini_request",
-            "vendor_pieces",
+            "gemini_pieces",
             "field_streams",
             "stream_mutations",
         )

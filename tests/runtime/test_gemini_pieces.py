@@ -6,7 +6,7 @@ import pytest
 
 from omnia_core.conversation.parts import Media, Part
 from omnia_core.conversation.usage import Usage
-from omnia_runtime.ports.model import Finished, MediaProduced
+from omnia_runtime.ports.model import Finished, MediaProduced, ModelEvent
 from omnia_runtime.providers.gemini.stream import ContentStream
 from omnia_runtime.providers.vendor_errors import VendorFailure
 from tests.runtime.test_claude_pieces import calls, read, reason
@@ -19,6 +19,57 @@ def chunk(*parts: dict[str, Any], **candidate: Any) -> dict[str, Any]:
 GEMINI_CALL = {"functionCall": {"name": "get", "id": "abc", "args": {"x": 1}}}
 PICTURE = {"inlineData": {"mimeType": "image/png", "data": "AAAA"}}
 OVER = {"finishReason": "STOP"}
+NEW = {"finishReason": "NEW"}
+
+
+def answer(*events: dict[str, Any]) -> list[ModelEvent]:
+    stream = ContentStream()
+    read(stream, *events)
+    return stream.finish()
+
+
+@pytest.mark.parametrize(
+    ("events", "expected", "made"),
+    [
+        ([chunk({"text": "a"}, **OVER)], "stop", 0),
+        # An end without content.
+        ([chunk({"text": "a"}), {"candidates": [OVER]}], "stop", 0),
+        ([chunk({"text": "a"}), {"candidates": [{"content": {}, **OVER}]}], "stop", 0),
+        ([chunk({"text": "a"}, **OVER), chunk({"text": "b"})], "stop", 0),
+        ([chunk({"text": "a"}, finishReason="tool_calls")], "stop", 0),
+        ([chunk(GEMINI_CALL, finishReason="tool_calls")], "tool_use", 1),
+        ([chunk(GEMINI_CALL, finishReason="SAFETY")], "safety", 0),
+        ([chunk(GEMINI_CALL, finishReason="OTHER")], "refusal", 0),
+        # Feedback that blocks nothing.
+        ([{**chunk(GEMINI_CALL, **OVER), "promptFeedback": {}}], "tool_use", 1),
+        ([{"promptFeedback": {"blockReason": "SAFETY"}}], "safety", 0),
+    ],
+)
+def test_geminis_end_says_why_and_which_calls_are_made(
+    events: list[dict[str, Any]], expected: str, made: int
+) -> None:
+    stream = ContentStream()
+    read(stream, *events)
+    assert not stream.done
+    assert stream.complete
+    rest = stream.finish()
+    assert (reason(rest), len(calls(rest))) == (expected, made)
+
+
+@pytest.mark.parametrize(
+    ("events", "problem"),
+    [
+        ([chunk({"text": "a"})], "before its answer"),
+        ([chunk(finishReason="tool_calls")], "a tool call that it did not send"),
+        ([chunk({"functionCall": {"id": "abc"}}, **OVER)], "without the name of its tool"),
+        # The words of the server stay when a later chunk has none.
+        ([chunk(finishReason="NEW", finishMessage="too odd"), chunk(**NEW)], "too odd"),
+        ([chunk(**NEW), chunk(finishReason="NEW", finishMessage="too odd")], "too odd"),
+    ],
+)
+def test_half_an_answer_of_gemini_is_an_error(events: list[dict[str, Any]], problem: str) -> None:
+    with pytest.raises(VendorFailure, match=problem):
+        answer(*events)
 
 
 @pytest.mark.parametrize("part", [{"text": "hi"}, PICTURE, GEMINI_CALL])

@@ -87,20 +87,24 @@ def _ports() -> Iterator[int]:
     blocks = range(FIRST_PORT, LAST_PORT, BLOCK)
     held: deque[socket.socket] = deque()
     block, missed = os.getpid() % len(blocks), 0
-    while missed < len(blocks):
-        block, missed = (block + 1) % len(blocks), missed + 1
-        holder = socket.socket(socket.AF_UNIX)
-        try:
-            if sys.platform == "linux":
-                holder.bind(f"\0omnia-tests-ports-{blocks[block]}")
-        except OSError:
-            holder.close()
-            continue
-        held.append(holder)
-        missed = 0
-        yield from range(blocks[block], blocks[block] + BLOCK)
-        if len(held) > HELD_BLOCKS:
-            held.popleft().close()
+    try:
+        while missed < len(blocks):
+            block, missed = (block + 1) % len(blocks), missed + 1
+            holder = socket.socket(socket.AF_UNIX)
+            try:
+                if sys.platform == "linux":
+                    holder.bind(f"\0omnia-tests-ports-{blocks[block]}")
+            except OSError:
+                holder.close()
+                continue
+            held.append(holder)
+            missed = 0
+            yield from range(blocks[block], blocks[block] + BLOCK)
+            if len(held) > HELD_BLOCKS:
+                held.popleft().close()
+    finally:
+        for each in held:
+            each.close()
 
 
 _PORTS = _ports()

@@ -333,3 +333,48 @@ async def test_a_conversation_streams_from_an_openai_compatible_server(
         "Hello",
         "again",
     ]
+
+
+async def test_the_turns_of_a_session_are_told_with_what_is_recorded_of_them(
+    mounted: Mounted, start: Start
+) -> None:
+    mounted.write_responses(SCRIPT)
+    async with serving(orders) as url:
+        mounted.write_tools(http_tool(f"{url}/orders"))
+        start(OMNIA_SESSION_TYPE="sqlite", OMNIA_SESSION_PATH=str(mounted.folder / "sessions.db"))
+        async with client(mounted) as stub:
+            stream = Stream(stub, SHOW_TOOLS)
+            await stream.ask("hi")
+            await stream.ask("where is order 42?")
+            wanted = pb.ReadConversationRequest(session_id="s1", last_turns=1)
+            told = await stub.ReadConversation(wanted, metadata=SHOW_TOOLS)
+            hidden = await stub.ReadConversation(wanted)
+    assert told.earlier_turns == 1
+    assert told.messages[0].pack_version == "1.0.0"
+    (trail,) = told.trails
+    assert trail.turn == 2
+    assert [call.model for call in trail.provider_calls] == ["m", "m"]
+    assert all(call.duration_ms > 0 and call.input_tokens for call in trail.provider_calls)
+    (tool,) = trail.tool_calls
+    assert (tool.name, tool.handler, tool.status) == ("lookup", "lookup-handler", "success")
+    assert tool.call_id == told.messages[1].tool_calls[0].id
+    assert [event.kind for event in trail.events][:: len(trail.events) - 1] == [
+        "turn_began",
+        "turn_ended",
+    ]
+    assert "lookup" not in str(hidden.trails)
+
+
+async def test_the_agent_and_its_prompt_are_told_over_the_wire(
+    mounted: Mounted, start: Start
+) -> None:
+    mounted.write_pack(pack("It is {{current_year}}."))
+    start()
+    async with client(mounted) as stub:
+        described = await stub.DescribeAgent(pb.DescribeAgentRequest())
+        composed = await stub.ComposePrompt(pb.ComposePromptRequest())
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.ComposePrompt(pb.ComposePromptRequest(version="9.9.9"))
+    assert described.template == "It is {{current_year}}."
+    assert [piece.variable for piece in composed.pieces] == ["", "current_year", ""]
+    assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT

@@ -111,6 +111,9 @@ def test_an_error_beside_an_empty_piece_is_an_error() -> None:
     error = {"type": "overloaded_error", "message": "busy"}
     with pytest.raises(VendorFailure, match="busy"):
         read(stream, {"delta": {"text": ""}, "error": error})
+    with pytest.raises(VendorFailure, match="busy") as failed:
+        read(stream, {"type": "error", "error": {"message": "busy"}})
+    assert failed.value.status == 500
 
 
 def test_claudes_event_without_a_type_is_what_its_line_says() -> None:

@@ -102,6 +102,9 @@ def test_geminis_error_beside_a_text_is_raised_when_the_text_was_said() -> None:
     with pytest.raises(VendorFailure, match="busy") as failed:
         stream.finish()
     assert failed.value.retry
+    with pytest.raises(VendorFailure, match="busy") as failed:
+        answer({"error": {"message": "busy"}})
+    assert failed.value.status == 500
 
 
 @pytest.mark.parametrize(

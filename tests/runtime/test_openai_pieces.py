@@ -185,10 +185,14 @@ def test_an_id_that_comes_alone_is_that_of_its_call() -> None:
         ([{"reasoning_content": "think"}], 5),
         ([{"reasoning": "think"}], 5),
         ([{"reasoning_details": [{"type": "t", "text": "x"}]}], 256 + 28),
+        ([{"reasoning_details": [{"type": "t", "text": "x"}]}] * 2, 256 + 28 + 1),
         # A member that is new, and one that replaces it.
         (
-            [{"reasoning_details": [{"type": "t", **more}]} for more in ({}, {"id": 1}, {"id": 2})],
-            (256 + 15) + (256 + 24) + 24,
+            [
+                {"reasoning_details": [{"type": "t", **m}]}
+                for m in ({}, *({"id": n} for n in "123"))
+            ],
+            (256 + 15) + (256 + 26) + 2 * 26,
         ),
     ],
 )
@@ -217,6 +221,7 @@ def test_a_whole_message_may_refuse() -> None:
 
 def test_pieces_of_a_detail_continue_the_last_one() -> None:
     details = [
+        {"text": "without a type"},
         {"type": "reasoning.text", "index": 0, "text": "a", "format": None},
         {"type": "reasoning.text", "index": 1, "text": "b"},
         {"type": "reasoning.text", "index": 1, "text": "c", "format": "f"},
@@ -224,6 +229,8 @@ def test_pieces_of_a_detail_continue_the_last_one() -> None:
         {"type": "reasoning.summary", "index": 1, "summary": "s"},
         {"type": "reasoning.encrypted", "index": 1, "data": "d"},
         {"type": "reasoning.encrypted", "index": 1, "data": "e"},
+        {"type": "reasoning.text", "index": 2, "text": "x"},
+        {"type": "reasoning.text", "index": 2, "text": "y"},
     ]
     pieces = [{"reasoning_details": [each]} for each in details]
     _, events, _ = chat(*pieces, call(index=0, id="a", **function("get", "{}")))
@@ -231,10 +238,18 @@ def test_pieces_of_a_detail_continue_the_last_one() -> None:
     _, _, packed = request.opaque.partition("{")
     found = json.loads("{" + packed)["message"]["reasoning_details"]
     assert found == [
+        details[0],
         {"type": "reasoning.text", "index": 0, "text": "a", "format": None},
         {"type": "reasoning.text", "index": 1, "text": "bc", "format": "f"},
-        *details[4:],
+        *details[5:8],
+        {"type": "reasoning.text", "index": 2, "text": "xy"},
     ]
+
+
+def test_empty_reasoning_is_not_sent_back() -> None:
+    empty: dict[str, Any] = {"reasoning_content": "", "reasoning": None, "reasoning_details": []}
+    _, events, _ = chat(empty, call(index=0, id="a", **function("get", "{}")))
+    assert events[0] == ToolCallRequest("a", "get", "{}")
 
 
 def test_the_usage_of_a_chunk_without_choices_is_that_of_the_answer() -> None:

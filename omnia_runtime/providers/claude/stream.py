@@ -173,7 +173,7 @@ class MessageStream:
 
     def _other(self, event: JsonObject, data: bytes) -> str:
         """Process an event of an unknown type; it may be a message that was not streamed."""
-        if not event.get("type") and "delta" in event and "choices" not in event:
+        if not event.get("type") and "choices" not in event:
             read = _lenient.convert(event)
             if read.delta is not None and (read.delta.text or read.delta.partial_json):
                 return self._continue_block(read.index, read.delta)

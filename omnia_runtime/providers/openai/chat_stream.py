@@ -184,8 +184,9 @@ class ChatStream:
         return text if choice.message is None else text + self._whole(choice.message, delta)
 
     def _end(self, chunk: _Chunk, choice: _Choice) -> None:
-        if chunk.usage is not None or choice.usage is not None:
-            self._count(chunk.usage or choice.usage or _Usage())
+        usage = chunk.usage or choice.usage
+        if usage is not None:
+            self._count(usage)
         self._reason = given_reason(choice.finish_reason) or self._reason
         for error in (chunk.error, choice.error):
             if error is not NOTHING and self._failure is None:

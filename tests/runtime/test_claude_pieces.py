@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from omnia_core.conversation.parts import Media, Part
+from omnia_core.conversation.tools import ToolCall
 from omnia_core.conversation.usage import Usage
 from omnia_core.sessions import Message
 from omnia_runtime.ports.model import ChatRequest, Finished, ModelEvent, ToolCallRequest
@@ -272,6 +273,23 @@ def test_half_an_answer_of_claude_is_an_error(events: list[dict[str, Any]], prob
     read(stream, *events)
     with pytest.raises(VendorFailure, match=problem):
         stream.finish()
+
+
+@pytest.mark.parametrize(
+    ("calls_before", "kinds"), [(1, ["thinking", "tool_use"]), (2, ["tool_use"])]
+)
+def test_thinking_goes_back_only_with_all_the_calls_of_its_answer(
+    calls_before: int, kinds: list[str]
+) -> None:
+    thought = {"type": "thinking", "thinking": "a", "signature": "s"}
+    opaque = packed_layout([thought, *[None] * calls_before])
+    history = [
+        Message("user", "hi"),
+        Message("assistant", tool_calls=(ToolCall("c1", "get", "{}", opaque),)),
+        Message("tool", "1", tool_call_id="c1"),
+    ]
+    sent = messages_body(CONFIG, ChatRequest("", history))["messages"][1]["content"]
+    assert [block["type"] for block in sent] == kinds
 
 
 def test_claudes_reason_stays_when_a_later_event_has_none() -> None:

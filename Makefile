@@ -212,8 +212,9 @@ docs: $(VENV_DOCS)/stamp ## write the documentation as a site, which needs no se
 	@rm -rf $(DOCS)/.doctrees $(DOCS)/.buildinfo
 	@echo "$(DOCS)/index.html"
 
-pictures: setup $(NODE_DOCS) ## draw the Mermaid diagrams of the pages into docs/site/pictures (chromium; ARGS=--all draws those that exist anew)
+pictures: setup $(NODE_DOCS) ## draw the Mermaid diagrams of the pages and the console into docs/site/pictures (chromium; ARGS=--all draws those that exist anew)
 	@$(BIN)/python -m tests.docs.drawing $(ARGS)
+	@$(BIN)/python -m tests.docs.console_pictures
 
 SBOM := .venv-sbom
 $(SBOM)/stamp: requirements/sbom.txt

@@ -1,8 +1,8 @@
 """Begins a session with the first turns of another one, which stays as it is.
 
 The turns are copied as they were stored, so that the model sees what it saw. Mostly this is one
-append. What they cost stays
-in the audit trail of the session in which they were said: the copy is appended without one.
+append. What they cost stays in the audit trail of the session in which they were said: the copy is
+appended without one.
 """
 
 import re

@@ -1,5 +1,6 @@
 """Two lanes of the page: one question, two versions or providers, and what differs."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,6 +61,33 @@ def test_a_lane_that_fails_leaves_the_other(tab: Tab, page: str) -> None:
     tab.until_text(".in-a .error", 'no version "9.9.9" of the PromptPack')
     tab.say("again")
     tab.until("document.querySelectorAll('.in-b .message.agent[aria-busy=false]').length === 2")
+
+
+def test_a_draft_of_the_prompt_is_tried_out_by_one_lane(tab: Tab, page: str) -> None:
+    opened(tab, page, "a=&b=")
+    tab.until("document.querySelector('.in-b textarea')?.value === 'You write.'")
+    tab.click(".in-b summary")
+    tab.fill(".in-b textarea", "You write {{nothing}}.")
+    tab.click(".lane.in-b button")
+    tab.until_text(".in-b summary", "a draft")
+    tab.say("hello")
+    tab.until_text(".in-a .message.agent", "Brief: hello")
+    tab.until_text(".in-b .error", "INVALID_MESSAGE")
+    tab.fill(".in-b textarea", "You write verse.")
+    tab.click(".lane.in-b button")
+    tab.until("!document.querySelector('.message')")
+    tab.until_text("#state", "Connected")
+    tab.say("hello")
+    tab.until(ANSWERED.format(2))
+    assert "B: a draft" in lane(tab, "b")
+    sent = [each["response"]["payloadData"] for each in tab.events("Network.webSocketFrameSent")]
+    trials = [found["trial"] for each in sent if "trial" in (found := json.loads(each))]
+    as_it_is = {"version": "", "provider": ""}
+    assert trials[-2:] == [as_it_is, {**as_it_is, "system": "You write verse."}]
+    # What equals the prompt as it is is no draft.
+    tab.fill(".in-b textarea", "You write.")
+    tab.click(".lane.in-b button")
+    tab.until("document.querySelector('.in-b summary').innerText === 'Prompt'")
 
 
 def test_stop_stops_both(tab: Tab, page: str) -> None:

@@ -28,6 +28,8 @@ export class Note {
 export interface Trial {
   version: string;
   provider: string;
+  // The template of the prompt.
+  system?: string;
 }
 
 interface Past {

@@ -16,7 +16,8 @@ export function trialOf(text: string): Trial {
 
 export const textOf = ({ version, provider }: Trial): string => (provider ? `${version},${provider}` : version);
 
-export const labelOf = ({ version, provider }: Trial): string => [version, provider].filter(Boolean).join(" · ") || "as it is";
+export const labelOf = ({ version, provider, system }: Trial): string =>
+  [version, provider, system && "a draft"].filter(Boolean).join(" · ") || "as it is";
 
 export class Lanes extends Changes {
   readonly conversations: Record<LaneName, Conversation>;
@@ -101,7 +102,7 @@ export function takenBy(turns: readonly (Turn | undefined)[]): Taken {
     return known ? numbers.reduce<number>((total, each) => total + each!, 0) : null;
   };
   return {
-    time: sum((each) => (each.steps.length ? each.duration : null)),
+    time: sum((each) => each.took),
     tokens: sum((each) => each.usage && each.usage.input_tokens + each.usage.output_tokens),
     cost: sum((each) => each.usage?.cost_usd),
   };

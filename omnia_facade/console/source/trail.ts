@@ -5,6 +5,7 @@ import type { Usage } from "./wire/frames";
 
 interface ProviderCall extends Required<Usage> {
   began_at: string;
+  provider: string;
   model: string;
   status: string;
   fault?: string;
@@ -61,7 +62,8 @@ export function traced({ trail, eval_results = [] }: Recorded, callOf: (id: stri
   };
   const steps = [
     ...trail.provider_calls.map((each) =>
-      step("model", each.model, each, each.began_at, each.duration_ms, {
+      // A provider may have no model, as the mock.
+      step("model", each.model || each.provider, each, each.began_at, each.duration_ms, {
         failed: each.status === "error",
         note: each.fault,
       }),

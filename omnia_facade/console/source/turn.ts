@@ -118,6 +118,8 @@ export class Turn extends Changes {
   variant = "";
   fault: Fault | null = null;
   usage: Usage | null = null;
+  // Milliseconds from the message to the end of the answer, as this page measured them; null for a turn of the past.
+  took: number | null = null;
   // Whether anything of the answer has arrived.
   begun = false;
   // The names of files that were sent before the page was loaded.
@@ -322,6 +324,7 @@ export class Turn extends Changes {
 
   #times(): string[] {
     const first = this.#first ? [`first after ${seconds(this.#first - this.#began)}`] : [];
-    return [...first, `${seconds(performance.now() - this.#began)} in all`];
+    this.took = this.#now;
+    return [...first, `${seconds(this.took)} in all`];
   }
 }

@@ -1,6 +1,7 @@
 // Two lanes: each question goes to both, and what differs is said.
 
 import { useEffect, useRef, useState } from "preact/hooks";
+import type { Trial } from "../conversation";
 import { inWords, labelOf, Lanes, LANES, takenBy, textOf, trialOf, type LaneName } from "../lanes";
 import { useChanges } from "../parts/changes";
 import { baseOf, type AgentName } from "../place";
@@ -10,11 +11,14 @@ import { Variables } from "../variables";
 import { asJson } from "../wire/http";
 import { Composer } from "./composer";
 import { Header } from "./header";
-import type { Description } from "./start";
+import type { Description, Inside } from "./start";
 import { AnswerView } from "./turn";
 
 const MAX_FILE = 1 << 20;
 const NOTHING = (): void => {};
+
+// The drafts of prompts, kept in this tab: they are too long for an address.
+const draftKey = ({ namespace, name }: AgentName, lane: LaneName): string => `omnia.prompt.${lane} ${namespace}/${name}`;
 
 // The lanes of the address; each lane's session is beside it.
 function lanesOf(agent: AgentName, variables: Variables): Lanes {
@@ -22,7 +26,10 @@ function lanesOf(agent: AgentName, variables: Variables): Lanes {
   const of = <T,>(value: (name: LaneName) => T): Record<LaneName, T> => ({ a: value("a"), b: value("b") });
   return new Lanes(
     baseOf(agent),
-    of((name) => trialOf(given.get(name) ?? "")),
+    of((name) => {
+      const system = sessionStorage.getItem(draftKey(agent, name));
+      return { ...trialOf(given.get(name) ?? ""), ...(system && { system }) };
+    }),
     of((name) => given.get(`${name}c`) ?? ""),
     () => variables.metadata,
   );
@@ -38,10 +45,17 @@ export function Compare({ agent }: { agent: AgentName }) {
   const [variables] = useState(() => new Variables(agent));
   const [lanes, setLanes] = useState(() => lanesOf(agent, variables));
   const [shown, setShown] = useState<LaneName>("a");
+  const [inside, setInside] = useState<Inside>();
   useChanges(lanes);
   useEffect(() => {
     // The page works without it.
-    asJson<Description>(`${baseOf(agent)}api/agent`).then((found) => variables.declare(found.variables ?? []), () => {});
+    asJson<Description>(`${baseOf(agent)}api/agent`).then(
+      (found) => {
+        variables.declare(found.variables ?? []);
+        setInside(found.inside);
+      },
+      () => {},
+    );
   }, []);
   useEffect(() => {
     document.title = `Compare · ${agent.name} · Omnia`;
@@ -63,6 +77,14 @@ export function Compare({ agent }: { agent: AgentName }) {
       lanes.leave();
     };
   }, [lanes]);
+  // Another choice begins other conversations, so that both lanes hear the same.
+  const choose = (name: LaneName, trial: Trial): void => {
+    if (trial.system) sessionStorage.setItem(draftKey(agent, name), trial.system);
+    else sessionStorage.removeItem(draftKey(agent, name));
+    const chosen = LANES.map((each) => [each, textOf(each === name ? trial : lanes.trials[each])]);
+    routes.go({ query: new URLSearchParams(chosen).toString() });
+    setLanes(lanesOf(agent, variables));
+  };
   const { a, b } = lanes.conversations;
   const [one, other] = LANES.map((name) => lanes.conversations[name].turns);
   const count = Math.max(one!.length, other!.length);
@@ -93,10 +115,18 @@ export function Compare({ agent }: { agent: AgentName }) {
             </button>
           ))}
         </div>
+        <Choices id="of-version" values={inside?.versions.map(({ version }) => version)} />
+        <Choices id="of-provider" values={inside?.providers.map(({ name }) => name)} />
         <div id="log" role="log" aria-label="Comparison" tabIndex={0}>
           <div class="lanes">
             {LANES.map((name) => (
-              <Lane key={`${name} ${textOf(lanes.trials[name])}`} name={name} lanes={lanes} />
+              <Lane
+                key={`${name} ${textOf(lanes.trials[name])} ${lanes.trials[name].system}`}
+                name={name}
+                trial={lanes.trials[name]}
+                template={inside?.template}
+                choose={(trial) => choose(name, trial)}
+              />
             ))}
           </div>
           {[...Array(count).keys()].map((at) => (
@@ -113,13 +143,37 @@ export function Compare({ agent }: { agent: AgentName }) {
   );
 }
 
-// What a lane tries out. Another choice begins another conversation.
-function Lane({ name, lanes }: { name: LaneName; lanes: Lanes }) {
+// What there is to choose from, where the server tells it.
+const Choices = ({ id, values = [] }: { id: string; values: string[] | undefined }) => (
+  <datalist id={id}>
+    {values.map((each) => (
+      <option key={each} value={each} />
+    ))}
+  </datalist>
+);
+
+interface LaneProps {
+  name: LaneName;
+  trial: Trial;
+  // Of the prompt as it is, where the server tells it.
+  template: string | undefined;
+  choose: (trial: Trial) => void;
+}
+
+// What a lane tries out.
+function Lane({ name, trial, template, choose }: LaneProps) {
   const form = useRef<HTMLFormElement>(null);
-  const trial = lanes.trials[name];
-  const field = (what: keyof typeof trial, label: string) => (
+  const field = (what: "version" | "provider", label: string) => (
     <label>
-      {label} <input name={what} defaultValue={trial[what]} placeholder="as it is" autocomplete="off" spellcheck={false} />
+      {label}{" "}
+      <input
+        name={what}
+        list={`of-${what}`}
+        defaultValue={trial[what]}
+        placeholder="as it is"
+        autocomplete="off"
+        spellcheck={false}
+      />
     </label>
   );
   return (
@@ -130,8 +184,13 @@ function Lane({ name, lanes }: { name: LaneName; lanes: Lanes }) {
       onSubmit={(event) => {
         event.preventDefault();
         const given = new FormData(form.current!);
-        const chosen = trialOf(["version", "provider"].map((each) => String(given.get(each) ?? "").trim()).join(","));
-        routes.go({ query: new URLSearchParams(LANES.map((each) => [each, textOf(each === name ? chosen : lanes.trials[each])])).toString() });
+        const text = (what: string): string => String(given.get(what) ?? "").trim();
+        const system = text("system");
+        choose({
+          version: text("version"),
+          provider: text("provider"),
+          ...(system && system !== template?.trim() && { system }),
+        });
       }}
     >
       <h2>{name.toUpperCase()}</h2>
@@ -140,6 +199,19 @@ function Lane({ name, lanes }: { name: LaneName; lanes: Lanes }) {
       <button type="submit" class="small">
         Use
       </button>
+      <details open={Boolean(trial.system)}>
+        <summary>{trial.system ? "Prompt: a draft" : "Prompt"}</summary>
+        <textarea
+          key={template}
+          name="system"
+          class="code"
+          rows={6}
+          aria-label={`Template of the prompt, lane ${name.toUpperCase()}`}
+          defaultValue={trial.system ?? template ?? ""}
+          spellcheck={false}
+        />
+        <p class="hint">Tried out by this lane only, and kept in this tab. Empty: as it is.</p>
+      </details>
     </form>
   );
 }

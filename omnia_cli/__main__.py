@@ -548,11 +548,14 @@ def open_page(
 
 
 def _serve_console(namespace: str, agent: str | None, account: str, port: int | None) -> None:
+    import functools
     import threading
     import webbrowser
 
     from omnia_cli.cluster import KubectlFailed
+    from omnia_cli.local.ports import PortOccupied
     from omnia_cli.remote.console import serve
+    from omnia_cli.running import occupant
 
     def shown(page: str) -> None:
         print(page, flush=True)
@@ -562,9 +565,10 @@ def _serve_console(namespace: str, agent: str | None, account: str, port: int | 
     def say(text: str) -> None:
         print(text, file=sys.stderr)
 
+    used = functools.partial(occupant, os.environ)
     try:
-        asyncio.run(serve(namespace, agent, account, port, shown, say))
-    except KubectlFailed as error:
+        asyncio.run(serve(namespace, agent, account, port, used, shown, say))
+    except (KubectlFailed, PortOccupied) as error:
         fail(str(error))
     except OSError as error:
         fail(f"the console cannot be served: {error.strerror}")

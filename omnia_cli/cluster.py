@@ -1,18 +1,14 @@
-"""An agent or a history in a cluster: kubectl forwards a port to it and makes a token for it.
+"""What kubectl does for a person: it makes tokens, and reads and changes objects.
 
 A user who may do both with kubectl may talk to the agent; this program needs no credential of the
 cluster.
 """
 
-import contextlib
-import re
 import subprocess
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import orjson
 
-from omnia_cli.reaper import Reaper
 from omnia_core.names import AUDIENCE_SCHEME, GROUP
 
 SECONDS = 30
@@ -35,50 +31,10 @@ class Service(NamedTuple):
     namespace: str
 
 
-@contextlib.contextmanager
-def forwarded(name: str, namespace: str, port: str = PORT) -> Iterator[int]:
-    """Yield a port of this machine that leads to a Service, for as long as the context lasts.
-
-    Raises:
-        KubectlFailed: the port cannot be forwarded.
-    """
-    command = forward_command(name, namespace, port)
-    try:
-        # In a session of its own, because Ctrl-C is meant for the conversation.
-        process = subprocess.Popen(  # noqa: S603 - the command is ours
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-    except FileNotFoundError as error:
-        raise missing() from error
-    with process, Reaper() as reaper:
-        reaper.watch(process.pid)
-        try:
-            line = process.stdout.readline() if process.stdout else ""
-            found = forwarded_port(line)
-            if found is None:
-                output = process.stderr.read() if process.stderr and not line else line
-                raise unreachable(name, namespace, output)
-            yield found
-        finally:
-            process.kill()
-            reaper.forget(process.pid)
-
-
 def forward_command(name: str, namespace: str, port: str = PORT) -> list[str]:
     """Return the command that forwards a port of this machine to a Service, and prints it."""
     command = _kubectl("port-forward", namespace, f"service/{name}", f":{port}")
     return [*command, f"--pod-running-timeout={SECONDS}s"]
-
-
-def forwarded_port(line: str) -> int | None:
-    """Return the port of this machine in the first line of that command, None without one."""
-    found = re.search(r"127\.0\.0\.1:(\d+)", line)
-    return int(found[1]) if found else None
 
 
 def new_token(name: str, namespace: str, account: str) -> str:

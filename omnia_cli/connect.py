@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from omnia_cli.cluster import HISTORY_PORT, forwarded, history_of, new_token
+from omnia_cli.cluster import HISTORY_PORT, history_of, new_token
 from omnia_cli.local.report import Serving
+from omnia_cli.port_forward import forwarded
 from omnia_cli.running import announced_any, running, starting
 from omnia_core.names import Mode
 

@@ -80,7 +80,7 @@ def _ask(
     context: typer.Context, agent: str, namespace: str | None, verb: str, reason: str = ""
 ) -> None:
     from omnia_cli.rollout_state import ask, place_of
-    from omnia_operator.rollout.machine import Verb
+    from omnia_operator.rollout.requests import Verb
 
     with _failing_plainly():
         ask(place_of(agent, namespace, context.obj), Verb(verb), reason)

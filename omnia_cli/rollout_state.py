@@ -14,8 +14,7 @@ from omnia_cli.running import running
 from omnia_operator import labels
 from omnia_operator.api.agentruntime import AgentRuntimeStatus
 from omnia_operator.api.rollout import RolloutResult, RolloutStatus
-from omnia_operator.rollout.machine import RolloutRequest, Verb
-from omnia_operator.rollout.requests import annotation
+from omnia_operator.rollout.requests import RolloutRequest, Verb, annotation
 
 POLL_SECONDS = 1.0
 KIND = "agentruntimes"

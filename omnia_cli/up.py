@@ -121,7 +121,7 @@ async def _console(hub: Hub, runner: Runner, port: int | None) -> AsyncIterator[
         try:
             ports = runner.ports
             taken = ports.exactly(port, runner.occupant) if port else ports.from_(wanted)
-            await stack.enter_async_context(hub.serving(taken, exactly=True))
+            await stack.enter_async_context(hub.serving(taken))
         except (PortOccupied, OSError) as error:
             if port is not None:
                 used = runner.occupant(port)

@@ -28,7 +28,8 @@ from omnia_operator.api.rollout import RolloutStatus
 from omnia_operator.plan import Settings
 from omnia_operator.policy import Policy, refusals
 from omnia_operator.resolve import Problem, session_file_problem
-from omnia_operator.rollout.machine import NOT_POSSIBLE, World
+from omnia_operator.rollout.plan import World
+from omnia_operator.rollout.reasons import NOT_POSSIBLE
 
 # The fields of an AgentRuntime with the reference that a condition is about.
 PLACES: dict[str, tuple[ValuePath, ...]] = {

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import errno
 import importlib.util
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -34,7 +33,6 @@ MAX_CONNECTIONS = 512
 HEAD_SECONDS = 10.0
 LINGER_SECONDS = 2.0
 HEARTBEAT_SECONDS = 15.0
-_LAST_PORT = 65535
 _NO_STORE = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
@@ -69,15 +67,13 @@ class Hub:
         self._connections: set[asyncio.Task[None]] = set()
 
     @contextlib.asynccontextmanager
-    async def serving(self, port: int, *, exactly: bool) -> AsyncIterator[int]:
+    async def serving(self, port: int) -> AsyncIterator[int]:
         """Serve for as long as the context lasts; yield the port.
-
-        With `exactly` False it is the next free one from `port` on.
 
         Raises:
             OSError: the port cannot be used.
         """
-        server = await self._listen(port, exactly=exactly)
+        server = await asyncio.start_server(self._accept, LOOPBACK, port, limit=MAX_HEAD_BYTES)
         try:
             yield int(server.sockets[0].getsockname()[1])
         finally:
@@ -86,17 +82,6 @@ class Hub:
                 task.cancel()
             if self._connections:
                 await asyncio.wait(self._connections)
-
-    async def _listen(self, port: int, *, exactly: bool) -> asyncio.Server:
-        while True:
-            try:
-                return await asyncio.start_server(
-                    self._accept, LOOPBACK, port, limit=MAX_HEAD_BYTES
-                )
-            except OSError as error:
-                if exactly or error.errno != errno.EADDRINUSE or port == _LAST_PORT:
-                    raise
-                port += 1
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

@@ -12,8 +12,8 @@ from omnia_operator.api import AgentRuntime, RolloutAnalysis, parse
 from omnia_operator.api.rollout import RolloutStatus
 from omnia_operator.api.rolloutanalysis import AgentQuery
 from omnia_operator.discovery.egress import Egress
-from omnia_operator.rollout.machine import AnalysisProgress, World
 from omnia_operator.rollout.measuring import Measuring
+from omnia_operator.rollout.plan import AnalysisProgress, World
 from omnia_operator.rollout.pod_metrics import PodTarget, ports_of
 from omnia_operator.rollout.progress import analysis_progress, missing_analysis
 

@@ -16,7 +16,7 @@ from msgspec import Struct
 from omnia_cli.local.objects import Key
 from omnia_cli.local.rollouts import RolloutAnswer
 from omnia_operator.api.rollout import RolloutStatus
-from omnia_operator.rollout.machine import RolloutRequest, Verb
+from omnia_operator.rollout.requests import RolloutRequest, Verb
 
 MAX_LINE = 256 * 1024
 LINE_SECONDS = 5.0

@@ -44,7 +44,7 @@ from omnia_operator.resolve import (
 )
 from omnia_operator.rollout.candidate import as_candidate, candidate_of, hindered
 from omnia_operator.rollout.identity import digest_of, with_fields
-from omnia_operator.rollout.machine import Plan
+from omnia_operator.rollout.plan import Plan
 
 T = TypeVar("T")
 

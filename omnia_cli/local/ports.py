@@ -12,10 +12,10 @@ UNNAMED = (20_000, 32_000)
 class PortOccupied(Exception):
     """Another program uses the port that the user asked for."""
 
-    def __init__(self, port: int, occupant: str) -> None:
+    def __init__(self, port: int, occupant: str, option: str) -> None:
         super().__init__(
-            f"port {port} is occupied by {occupant}: choose another one with --port, or leave "
-            "--port out to get the next free port"
+            f"port {port} is occupied by {occupant}: choose another one with {option}, or leave "
+            f"{option} out to get the next free port"
         )
 
 
@@ -30,14 +30,14 @@ class Ports:
     def __init__(self) -> None:
         self._held: dict[int, socket.socket] = {}
 
-    def exactly(self, port: int, occupant: Callable[[int], str]) -> int:
-        """Reserve `port`.
+    def exactly(self, port: int, occupant: Callable[[int], str], option: str = "--port") -> int:
+        """Reserve the `port` of an option of the command.
 
         Raises:
             PortOccupied: the port is in use.
         """
         if not self._hold(port):
-            raise PortOccupied(port, occupant(port))
+            raise PortOccupied(port, occupant(port), option)
         return port
 
     def is_taken(self, port: int) -> bool:

@@ -18,7 +18,8 @@ from omnia_core.names import Kind
 from omnia_operator.api import AgentRuntime, parse
 from omnia_operator.api.rollout import RolloutStatus
 from omnia_operator.rollout.identity import digest_of
-from omnia_operator.rollout.machine import AnalysisProgress, RolloutRequest, World
+from omnia_operator.rollout.plan import AnalysisProgress, World
+from omnia_operator.rollout.requests import RolloutRequest
 
 if TYPE_CHECKING:
     from omnia_cli.local.analyses import LocalAnalyses

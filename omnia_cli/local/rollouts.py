@@ -23,7 +23,9 @@ from omnia_operator.plan import AgentPlan
 from omnia_operator.resolve import Problem
 from omnia_operator.rollout.candidate import obstacle_of, schedule_config_map, schedule_of
 from omnia_operator.rollout.identity import digest_of, with_fields
-from omnia_operator.rollout.machine import News, Plan, RolloutRequest, World, advance
+from omnia_operator.rollout.machine import advance
+from omnia_operator.rollout.plan import News, Plan, World
+from omnia_operator.rollout.requests import RolloutRequest
 
 SETTLE_SECONDS = 2.0
 """The facades here look at their files once a second."""

@@ -1,7 +1,8 @@
 """The console of a namespace, served on this machine for as long as the command runs."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import contextlib
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from omnia_cli.cluster import (
@@ -11,21 +12,20 @@ from omnia_cli.cluster import (
     Service,
     history_of,
     list_objects,
-    watch_command,
 )
 from omnia_cli.connect import HISTORY
 from omnia_cli.hub.directory import HubAgent, NotRunning, Overview, Upstream
 from omnia_cli.hub.events import EventLog
 from omnia_cli.hub.server import PORT as CONSOLE_PORT
 from omnia_cli.hub.server import Hub
+from omnia_cli.local.ports import Ports
 from omnia_cli.reaper import Reaper
-from omnia_cli.remote.forwards import Forwards, ForwardTarget, end, started
+from omnia_cli.remote.forwards import Forwards, ForwardTarget
 from omnia_cli.remote.listing import UnreadableList, agents, changes, models
+from omnia_cli.remote.watch import changed
 
 AGENTS = "agentruntimes"
 PROVIDERS = "providers"
-# Several changes often come together.
-_PAUSE_SECONDS = 0.5
 _RETRY_SECONDS = 5.0
 
 
@@ -84,7 +84,7 @@ class NamespaceDirectory:
         """Read the agents again whenever one has changed, until it is cancelled."""
         while True:
             try:
-                async for _ in _changed(self._namespace, reaper):
+                async for _ in changed(AGENTS, self._namespace, reaper):
                     await self.refresh()
                 # A watch ends now and then; some may list objects that they may not watch.
                 await asyncio.sleep(_RETRY_SECONDS)
@@ -124,27 +124,12 @@ class NamespaceDirectory:
             raise NotRunning(str(error)) from error
 
 
-async def _changed(namespace: str, reaper: Reaper) -> AsyncIterator[None]:
-    """Yield once for the changes of a moment, until kubectl ends its watch.
-
-    Raises:
-        KubectlFailed: kubectl is not there.
-    """
-    process = await started(watch_command(AGENTS, namespace), reaper)
-    assert process.stdout  # noqa: S101 - it is a pipe
-    try:
-        while await process.stdout.read(65536):
-            await asyncio.sleep(_PAUSE_SECONDS)
-            yield
-    finally:
-        await end(process, reaper)
-
-
 async def serve(
     namespace: str,
     name: str | None,
     account: str,
     port: int | None,
+    occupant: Callable[[int], str],
     shown: Callable[[str], None],
     say: Callable[[str], None],
 ) -> None:
@@ -155,16 +140,18 @@ async def serve(
         name: the agent to begin with; None for all of them.
         account: the ServiceAccount whose tokens are made.
         port: of this machine; None for the first free one.
+        occupant: names the program that uses a port.
         shown: called with the address, once it is served.
         say: called with what went wrong meanwhile.
 
     Raises:
         KubectlFailed: the agents cannot be listed, or there is none of this name.
-        OSError: the port is in use.
+        PortOccupied: the port is in use.
+        OSError: the port cannot be used.
     """
     began = datetime.now(UTC)
     events = EventLog(began.strftime("%Y%m%dT%H%M%S%f"))
-    with Reaper() as reaper:
+    with Reaper() as reaper, contextlib.closing(Ports()) as ports:
         forwards = Forwards(account, reaper)
         since = began.isoformat(timespec="seconds")
         directory = NamespaceDirectory(namespace, forwards, events, since)
@@ -176,8 +163,11 @@ async def serve(
             )
         hub = Hub(directory, events, say)
         try:
-            wanted = port or CONSOLE_PORT
-            async with hub.serving(wanted, exactly=port is not None) as taken:
+            if port is None:
+                taken = ports.from_(CONSOLE_PORT)
+            else:
+                taken = ports.exactly(port, occupant, "--console-port")
+            async with hub.serving(taken):
                 place = f"#/a/{namespace}/{name}" if name else ""
                 shown(f"http://127.0.0.1:{taken}/{place}")
                 await directory.follow(reaper)

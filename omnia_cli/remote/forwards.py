@@ -3,22 +3,15 @@
 import asyncio
 import base64
 import binascii
-import contextlib
 import time
 from collections.abc import Callable
 
 import msgspec
 from msgspec import Struct
 
-from omnia_cli.cluster import (
-    SECONDS,
-    forward_command,
-    forwarded_port,
-    missing,
-    new_token,
-    unreachable,
-)
+from omnia_cli.cluster import new_token
 from omnia_cli.hub.directory import Upstream
+from omnia_cli.port_forward import OPEN_SECONDS, PortForward
 from omnia_cli.reaper import Reaper
 
 # A token is renewed before it ends; one that does not say when it ends, after so many seconds.
@@ -63,7 +56,7 @@ class Forwards:
         self._account = account
         self._reaper = reaper
         self._clock = clock
-        self._ports: dict[ForwardTarget, _Forward] = {}
+        self._ports: dict[ForwardTarget, PortForward] = {}
         self._tokens: dict[ForwardTarget, tuple[str, float]] = {}
         self._locks: dict[ForwardTarget, asyncio.Lock] = {}
 
@@ -76,13 +69,19 @@ class Forwards:
         async with self._locks.setdefault(place, asyncio.Lock()):
             token = await self._token(place)
             forward = self._ports.get(place)
-            if forward is None or not forward.is_open:
-                forward = self._ports[place] = await _Forward.open(place, self._reaper)
-            return Upstream(forward.port, token)
+            if forward is not None and not forward.is_open:
+                forward.close()
+                forward = None
+            if forward is None:
+                forward = self._ports[place] = PortForward(
+                    place.service, place.namespace, place.port, self._reaper
+                )
+            return Upstream(await _port(forward), token)
 
     async def close(self) -> None:
         """End every forwarding."""
-        await asyncio.gather(*(forward.close() for forward in self._ports.values()))
+        for forward in self._ports.values():
+            forward.close()
 
     async def _token(self, place: ForwardTarget) -> str:
         token, until = self._tokens.get(place, ("", 0.0))
@@ -94,76 +93,15 @@ class Forwards:
         return token
 
 
-class _Forward:
-    """A running `kubectl port-forward`."""
-
-    def __init__(self, port: int, process: asyncio.subprocess.Process, reaper: Reaper) -> None:
-        self.port = port
-        self._process = process
-        self._reaper = reaper
-        # It prints a line for each connection, and would stop when nobody reads them.
-        self._reader = asyncio.create_task(_discard(process))
-
-    @classmethod
-    async def open(cls, place: ForwardTarget, reaper: Reaper) -> "_Forward":
-        """Start it, and wait for its port.
-
-        Raises:
-            KubectlFailed: the port cannot be forwarded.
-        """
-        command = forward_command(place.service, place.namespace, place.port)
-        process = await started(command, reaper)
-        assert process.stdout  # noqa: S101 - it is a pipe
-        line = b""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(SECONDS):
-                line = await process.stdout.readline()
-        port = forwarded_port(line.decode(errors="replace"))
-        if port is None:
-            await end(process, reaper)
-            output = (line + await process.stdout.read()).decode(errors="replace")
-            raise unreachable(place.service, place.namespace, output)
-        return cls(port, process, reaper)
-
-    @property
-    def is_open(self) -> bool:
-        return self._process.returncode is None
-
-    async def close(self) -> None:
-        await end(self._process, self._reaper)
-        await self._reader
-
-
-async def started(command: list[str], reaper: Reaper) -> asyncio.subprocess.Process:
-    """Start a kubectl that ends with this process.
+async def _port(forward: PortForward) -> int:
+    """Return the port when kubectl has opened it.
 
     Raises:
-        KubectlFailed: there is no kubectl.
+        KubectlFailed: the Service cannot be reached.
     """
     try:
-        # In a session of its own, because Ctrl-C is for this process.
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,
-        )
-    except FileNotFoundError as error:
-        raise missing() from error
-    reaper.watch(process.pid)
-    return process
-
-
-async def end(process: asyncio.subprocess.Process, reaper: Reaper) -> None:
-    """End a started kubectl."""
-    with contextlib.suppress(ProcessLookupError):
-        process.kill()
-    await process.wait()
-    reaper.forget(process.pid)
-
-
-async def _discard(process: asyncio.subprocess.Process) -> None:
-    assert process.stdout  # noqa: S101 - it is a pipe
-    while await process.stdout.read(4096):
-        pass
+        async with asyncio.timeout(OPEN_SECONDS):
+            return await asyncio.wrap_future(forward.port)
+    except TimeoutError:
+        forward.close()
+        return forward.port.result()

@@ -8,9 +8,10 @@ from omnia_operator.cluster.kinds import POD, ROLLOUT_ANALYSIS
 from omnia_operator.cluster.port import Cluster
 from omnia_operator.reconcile.documents import parsed
 from omnia_operator.rollout.comparison import MOST_PODS
-from omnia_operator.rollout.machine import AnalysisProgress, elapsed
+from omnia_operator.rollout.plan import AnalysisProgress
 from omnia_operator.rollout.pod_metrics import PodTarget, ports_of
 from omnia_operator.rollout.progress import missing_analysis
+from omnia_operator.rollout.times import elapsed
 
 
 class ClusterAnalyses:

@@ -37,8 +37,9 @@ from omnia_operator.rollout.identity import (
     rollback_patch,
     with_fields,
 )
-from omnia_operator.rollout.machine import Plan, World, Write, advance
+from omnia_operator.rollout.machine import advance
 from omnia_operator.rollout.measuring import Measuring
+from omnia_operator.rollout.plan import Plan, World, Write
 from omnia_operator.rollout.progress import analysis_progress
 from omnia_operator.rollout.requests import request_of
 from omnia_operator.rollout.stable import as_stable

@@ -18,7 +18,7 @@ from omnia_operator.labels import OwnedNames
 from omnia_operator.plan.desired import AgentPlan
 from omnia_operator.plan.rollout import PEER_DOOR, rollout_volume
 from omnia_operator.plan.shapes import ConfigMapPlan
-from omnia_operator.rollout.machine import milliseconds
+from omnia_operator.rollout.times import milliseconds
 
 _FUNCTION_FILE = names.FUNCTION_PATH.rpartition("/")[2]
 _ALL = 100

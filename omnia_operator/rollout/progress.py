@@ -22,9 +22,10 @@ from omnia_operator.rollout.arguments import (
     missing_arguments,
     unknown_arguments,
 )
-from omnia_operator.rollout.machine import SOON, AnalysisProgress, World, elapsed
 from omnia_operator.rollout.measuring import Measuring, MetricRequest, PodsRequest, request_of
+from omnia_operator.rollout.plan import SOON, AnalysisProgress, World
 from omnia_operator.rollout.pod_metrics import PodTarget
+from omnia_operator.rollout.times import elapsed
 
 
 class AnalysisSource(Protocol):

@@ -1,10 +1,31 @@
 """What people ask of a rollout: an annotation of the agent, `<verb> <id> [reason]`."""
 
+from dataclasses import dataclass
+from enum import StrEnum
+
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator import labels
-from omnia_operator.rollout.machine import RolloutRequest, Verb
 
 MAX_TEXT = 512
+
+
+class Verb(StrEnum):
+    """What a person asks of a rollout."""
+
+    PROMOTE = "promote"
+    PROMOTE_FULL = "promote-full"
+    ABORT = "abort"
+    RETRY = "retry"
+    PAUSE = "pause"
+
+
+@dataclass(frozen=True)
+class RolloutRequest:
+    """A request of a person; its id tells whether it was dealt with."""
+
+    verb: Verb
+    id: str
+    reason: str = ""
 
 
 def request_of(document: JsonObject) -> RolloutRequest | None:

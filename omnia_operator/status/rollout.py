@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from omnia_operator.api.rollout import RolloutStatus
-from omnia_operator.rollout.machine import NO_ROLLOUT
+from omnia_operator.rollout.reasons import NO_ROLLOUT
 from omnia_operator.rollout.traffic import FACADES_PLACE_SESSIONS, WEIGHTS_SET, TrafficState
 from omnia_operator.status.conditions import ConditionUpdate, false, true
 

@@ -2,6 +2,7 @@
 
 import http.server
 import os
+import socket
 import stat
 import sys
 import threading
@@ -10,15 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from omnia_cli.cluster import KubectlFailed, forwarded, history_of, new_token
+from omnia_cli.cluster import KubectlFailed, history_of, new_token
+from omnia_cli.port_forward import MAX_HEAD_BYTES, forwarded
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from tests.cli.test_tokens import omnia
+from tests.facade.scripted_runtime import LIMIT
 from tests.facade.test_auth_program import secured_program
 
 # Notes how it was called; its port-forward leads to a port that listens already.
 KUBECTL = """\
 #!{python}
-import json, pathlib, signal, sys
+import json, pathlib, signal, socket, sys
 with pathlib.Path({log!r}).open("a") as log:
     print(*sys.argv[1:], file=log)
 if sys.argv[1] == "create":
@@ -33,6 +36,14 @@ elif sys.argv[1] == "get":
     print(json.dumps(dict(items=[] if nothing else [dict(metadata=meta)])))
 elif "service/gone" in sys.argv:
     sys.exit('Error from server (NotFound): services "gone" not found')
+elif "service/noisy" in sys.argv:
+    sys.exit("error: no way\\n" * 100_000)
+elif "service/busy" in sys.argv:
+    print("Forwarding from 127.0.0.1:{port} -> 8080", flush=True)
+    # More than a pipe holds: somebody has to read it before this program reaches the port.
+    print("Handling connection for 8080\\n" * 100_000, flush=True)
+    socket.create_connection(("127.0.0.1", {port}))
+    signal.pause()
 else:
     print("Forwarding from 127.0.0.1:{port} -> 8080", flush=True)
     signal.pause()
@@ -101,6 +112,29 @@ def test_what_kubectl_cannot_do_is_told(
     with pytest.raises(KubectlFailed) as token:
         new_token("agent", "space", "nobody")
     assert str(token.value).startswith(no_token)
+
+
+def test_a_forward_lives_longer_than_what_a_pipe_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        monkeypatch.setenv("PATH", Kubectl(tmp_path, port).path)
+        with forwarded("busy", "space") as found:
+            assert found == port
+            server.settimeout(LIMIT)
+            # kubectl connects when all that it prints is read.
+            server.accept()[0].close()
+
+
+def test_of_what_kubectl_prints_without_a_port_only_the_beginning_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", Kubectl(tmp_path, 1).path)
+    said = "kubectl says: error: no way"
+    with pytest.raises(KubectlFailed, match=said) as failed, forwarded("noisy", "space"):
+        pass
+    assert len(str(failed.value)) < 2 * MAX_HEAD_BYTES
 
 
 LIST = (

@@ -18,7 +18,8 @@ from omnia_cli.local.control import (
 from omnia_cli.local.objects import Key
 from omnia_cli.local.rollouts import RolloutAnswer
 from omnia_operator.api.rollout import RolloutPhase, RolloutStatus
-from omnia_operator.rollout.machine import News, RolloutRequest, Verb
+from omnia_operator.rollout.plan import News
+from omnia_operator.rollout.requests import RolloutRequest, Verb
 
 LIMIT = 60.0
 SHOP = ("default", "shop")

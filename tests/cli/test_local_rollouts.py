@@ -14,7 +14,9 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import Variant
 from omnia_operator.api.rollout import RolloutPhase, RolloutStatus
 from omnia_operator.plan import Settings
-from omnia_operator.rollout.machine import NOT_POSSIBLE, RolloutRequest, Verb, World
+from omnia_operator.rollout.plan import World
+from omnia_operator.rollout.reasons import NOT_POSSIBLE
+from omnia_operator.rollout.requests import RolloutRequest, Verb
 from tests.operator import objects, world
 from tests.operator.cluster import config_map
 

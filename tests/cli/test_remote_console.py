@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
@@ -17,6 +18,8 @@ import pytest
 
 from omnia_cli.cluster import KubectlFailed
 from omnia_cli.hub.directory import HubAgent, HubState
+from omnia_cli.hub.server import PORT
+from omnia_cli.local.ports import Ports
 from omnia_cli.reaper import Reaper
 from omnia_cli.remote.forwards import Forwards, ForwardTarget, ends_at
 from omnia_cli.remote.listing import UnreadableList, agents, changes, models
@@ -265,6 +268,21 @@ async def test_a_namespace_that_cannot_be_shown_ends_the_command(tmp_path: Path)
         1,
         'there is no agent "nobody" in the namespace "space"; it has: agent\n',
     )
+
+
+async def test_a_port_that_another_command_holds_is_left_to_it(tmp_path: Path) -> None:
+    kubectl = Kubectl(tmp_path, 1)
+    kubectl.lists("agentruntimes")
+    with contextlib.closing(Ports()) as ports:
+        # It is handed out, and no program listens on it yet.
+        held = ports.from_(PORT)
+        wanted = ("open", "-n", "space", "--console-port", str(held))
+        code, said = await omnia(*wanted, PATH=kubectl.path)
+        assert code == 1
+        assert said.startswith(f"port {held} is occupied by another program: choose another one")
+        assert "leave --console-port out" in said
+        async with console(kubectl) as (url, _):
+            assert urlsplit(url).port not in (None, held)
 
 
 def token(**claims: object) -> str:

@@ -12,8 +12,7 @@ import pytest
 
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator import labels
-from omnia_operator.rollout.machine import Verb
-from omnia_operator.rollout.requests import MAX_TEXT, request_of
+from omnia_operator.rollout.requests import MAX_TEXT, Verb, request_of
 from tests.programs import PYTHON
 
 KUBECTL = """\

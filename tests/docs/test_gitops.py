@@ -10,7 +10,7 @@ from omnia_operator.api import AgentRuntime
 from omnia_operator.api.agentruntime import AgentPhase
 from omnia_operator.api.rollout import RolloutPhase
 from omnia_operator.api.schema import resource_schema
-from omnia_operator.rollout import machine
+from omnia_operator.rollout import reasons
 from tests.docs.blocks import ROOT
 
 PAGE = (ROOT / "docs/how-to/gitops.md").read_text()
@@ -27,8 +27,8 @@ HEALTH = {"Healthy", "Progressing", "Degraded", "Suspended"}
 WORDS: dict[str, set[str]] = {
     "status.phase": set(AgentPhase),
     "rollout.phase": set(RolloutPhase),
-    "rollout.reason": {machine.ROLLED_BACK},
-    "status.rollout.reason": {machine.ROLLED_BACK},
+    "rollout.reason": {reasons.ROLLED_BACK},
+    "status.rollout.reason": {reasons.ROLLED_BACK},
     "condition.type": {"Ready"},
 }
 

@@ -15,7 +15,7 @@ from omnia_cli.running import listed
 from omnia_core.files.rollout import Schedule, on_candidate
 from omnia_core.session_ids import began_ms
 from omnia_operator.api.rollout import RolloutPhase, RolloutResult, RolloutStatus
-from omnia_operator.rollout.machine import milliseconds
+from omnia_operator.rollout.times import milliseconds
 from tests.end_to_end.conftest import LIMIT, OMNIA, ROOT, Start, Up
 from tests.services import free_port
 

@@ -22,7 +22,7 @@ from omnia_operator.api.rollout import (
     RolloutResult,
     RolloutStatus,
 )
-from omnia_operator.rollout import machine
+from omnia_operator.rollout import reasons
 from omnia_operator.rollout.identity import (
     digest_of,
     fields_of,
@@ -31,15 +31,9 @@ from omnia_operator.rollout.identity import (
     rollback_patch,
     with_fields,
 )
-from omnia_operator.rollout.machine import (
-    AnalysisProgress,
-    Plan,
-    RolloutRequest,
-    Verb,
-    World,
-    Write,
-    advance,
-)
+from omnia_operator.rollout.machine import advance
+from omnia_operator.rollout.plan import AnalysisProgress, Plan, World, Write
+from omnia_operator.rollout.requests import RolloutRequest, Verb
 from omnia_operator.rollout.traffic import (
     CHECK_SECONDS,
     TrafficProblem,
@@ -191,7 +185,7 @@ def test_a_good_candidate_goes_through_all_steps_and_is_promoted_with_one_write(
     last = bed.status.last
     assert last is not None
     assert (last.result, last.candidate_version) == (RolloutResult.PROMOTED, "2.0.0")
-    assert bed.reason() == machine.NO_ROLLOUT
+    assert bed.reason() == reasons.NO_ROLLOUT
     assert bed.step().candidate is None
     assert bed.events.count("RolloutPromoted") == 1
 
@@ -208,7 +202,7 @@ def test_a_weight_that_is_not_in_force_stops_each_step_and_no_request() -> None:
         assert plan.wake <= CHECK_SECONDS
         bed.wait(plan)
     assert (bed.status.current_step, bed.status.current_weight) == (0, 0)
-    assert (bed.reason(), bed.status.message) == (machine.TRAFFIC_NOT_ROUTED, UNROUTED.message)
+    assert (bed.reason(), bed.status.message) == (reasons.TRAFFIC_NOT_ROUTED, UNROUTED.message)
 
     bed.traffic = TrafficState()
     paused = bed.until(RolloutPhase.PAUSED)
@@ -216,7 +210,7 @@ def test_a_weight_that_is_not_in_force_stops_each_step_and_no_request() -> None:
     bed.traffic = TrafficState(UNROUTED)
     bed.now += dt.timedelta(hours=1)
     plan = bed.step()
-    assert (plan.status.phase, bed.reason()) == (RolloutPhase.PAUSED, machine.PAUSE_STEP)
+    assert (plan.status.phase, bed.reason()) == (RolloutPhase.PAUSED, reasons.PAUSE_STEP)
     bed.traffic = TrafficState()
     assert bed.step().status.phase is RolloutPhase.PROGRESSING, "the pause itself was not longer"
     bed.traffic = TrafficState(UNROUTED, drained=False)
@@ -296,7 +290,7 @@ def test_a_candidate_whose_pods_fail(mode: str) -> None:
         assert bed.status.last is not None
         assert "ImagePullBackOff" in bed.status.last.reason
     elif mode == "manual":
-        assert (bed.status.phase, bed.reason()) == (RolloutPhase.PAUSED, machine.CANDIDATE_FAILED)
+        assert (bed.status.phase, bed.reason()) == (RolloutPhase.PAUSED, reasons.CANDIDATE_FAILED)
         bed.failure, bed.ready = "", True
         assert bed.step().status.phase is RolloutPhase.PAUSED, "a person decides"
         bed.step(Verb.RETRY)
@@ -318,7 +312,7 @@ def test_a_rolled_back_candidate_is_not_tried_again_until_somebody_says_so() -> 
     bed.document = git
     for _ in range(5):
         plan = bed.step()
-        assert (plan.candidate, plan.status.reason) == (None, machine.ROLLED_BACK)
+        assert (plan.candidate, plan.status.reason) == (None, reasons.ROLLED_BACK)
     assert bed.writes == [Write.ROLLBACK]
     assert "bad words" in (bed.status.message or "")
     assert bed.step(Verb.RETRY).status.phase is RolloutPhase.PROGRESSING
@@ -331,7 +325,7 @@ def test_another_candidate_waits_for_the_cooldown() -> None:
     bed.until(RolloutPhase.IDLE)
     bed.document = document(candidate="3.0.0", rollback={"cooldown": "2m"})
     plan = bed.step()
-    assert (plan.status.reason, plan.candidate) == (machine.WAITING, None)
+    assert (plan.status.reason, plan.candidate) == (reasons.WAITING, None)
     assert plan.wake is not None
     assert 0 < plan.wake <= 120
     assert bed.step(Verb.RETRY).status.active, "it can be skipped"
@@ -347,7 +341,7 @@ def test_git_that_restores_the_spec_after_the_promotion_changes_nothing() -> Non
         bed.document = git
         plan = bed.step()
         assert (plan.stable, plan.candidate) == (promoted, None)
-        assert (plan.status.active, plan.status.reason) == (False, machine.PROMOTED_HELD)
+        assert (plan.status.active, plan.status.reason) == (False, reasons.PROMOTED_HELD)
         assert "2.0.0" in (plan.status.message or "")
     assert bed.writes == [Write.PROMOTION]
     # Git follows: nothing changes, and nothing is held any more.
@@ -356,7 +350,7 @@ def test_git_that_restores_the_spec_after_the_promotion_changes_nothing() -> Non
     assert (plan.stable, plan.status.held) == (promoted, None)
     # Going back on purpose: the spec alone counts.
     bed.document = git
-    assert bed.step().status.reason != machine.PROMOTED_HELD
+    assert bed.step().status.reason != reasons.PROMOTED_HELD
 
 
 def test_a_promotion_that_only_holds_never_writes() -> None:
@@ -366,7 +360,7 @@ def test_a_promotion_that_only_holds_never_writes() -> None:
     assert bed.writes == []
     plan = bed.step()
     assert plan.stable.prompt_pack_version == "2.0.0"
-    assert plan.status.reason == machine.PROMOTED_HELD
+    assert plan.status.reason == reasons.PROMOTED_HELD
     bed.document["spec"]["rollout"].pop("candidate")
     assert bed.step().stable.prompt_pack_version == "1.0.0"
 
@@ -419,7 +413,7 @@ def test_an_analysis_is_never_passed_in_silence() -> None:
     assert (plan.status.reason, plan.status.message) == ("AnalysisNotFound", "apply it")
     bed.analysis = progress(AnalysisPhase.RUNNING)
     plan = bed.step()
-    assert (plan.wake, plan.status.reason) == (7.0, machine.ANALYSIS_RUNNING)
+    assert (plan.wake, plan.status.reason) == (7.0, reasons.ANALYSIS_RUNNING)
     assert "errors 2 successful" in (plan.status.message or "")
     assert plan.status.analysis == bed.analysis.status
     bed.analysis = progress(AnalysisPhase.SUCCESSFUL)
@@ -454,7 +448,7 @@ def test_an_inconclusive_analysis_pauses_once_and_a_person_decides(mode: str) ->
     bed = analysed(AnalysisPhase.INCONCLUSIVE, mode)
     for _ in range(5):
         bed.step()
-    assert bed.reason() == machine.ANALYSIS_INCONCLUSIVE
+    assert bed.reason() == reasons.ANALYSIS_INCONCLUSIVE
     assert bed.events.count("RolloutAnalysisInconclusive") == 1
     went_on, again, back = (copy.deepcopy(bed) for _ in range(3))
     went_on.step(Verb.PROMOTE)
@@ -468,7 +462,7 @@ def test_an_inconclusive_analysis_pauses_once_and_a_person_decides(mode: str) ->
 
 def test_after_a_failed_analysis_promote_leaves_the_step() -> None:
     bed = analysed(AnalysisPhase.FAILED)
-    assert bed.reason() == machine.ANALYSIS_FAILED
+    assert bed.reason() == reasons.ANALYSIS_FAILED
     bed.step(Verb.PROMOTE)
     assert bed.status.current_step == 2
 
@@ -494,19 +488,19 @@ def test_a_pause_lasts_from_its_beginning_however_often_it_is_looked_at() -> Non
 
 EDITS: list[tuple[str, dict[str, Any], list[str | None], str, str | None]] = [
     # what, the new document, the verbs, phase and reason
-    ("another candidate", {"candidate": "3.0.0"}, [], "Progressing", machine.PROGRESSING),
-    ("withdrawn", {"candidate": None}, [], "RollingBack", machine.ROLLING_BACK),
-    ("set to the spec", {"candidate": "1.0.0"}, [], "RollingBack", machine.ROLLING_BACK),
-    ("written into the spec", {"version": "2.0.0"}, [], "Promoting", machine.PROMOTING),
-    ("another base", {"version": "1.5.0"}, [], "Progressing", machine.PROGRESSING),
-    ("fewer steps", {"steps": STEPS[:1]}, [], "Promoting", machine.PROMOTING),
-    ("more steps", {"steps": [*STEPS, *STEPS]}, [], "Paused", machine.PAUSE_STEP),
-    ("another step there", {"steps": [STEPS[0], STEPS[2]]}, [], "Progressing", machine.PROGRESSING),
-    ("replicas", {}, [], "Paused", machine.PAUSE_STEP),
-    ("abort", {}, ["abort"], "RollingBack", machine.ROLLING_BACK),
-    ("pause", {}, ["pause"], "Paused", machine.PAUSED_BY_REQUEST),
-    ("promote", {}, ["promote"], "Progressing", machine.PROGRESSING),
-    ("promote --full", {}, ["promote-full"], "Promoting", machine.PROMOTING),
+    ("another candidate", {"candidate": "3.0.0"}, [], "Progressing", reasons.PROGRESSING),
+    ("withdrawn", {"candidate": None}, [], "RollingBack", reasons.ROLLING_BACK),
+    ("set to the spec", {"candidate": "1.0.0"}, [], "RollingBack", reasons.ROLLING_BACK),
+    ("written into the spec", {"version": "2.0.0"}, [], "Promoting", reasons.PROMOTING),
+    ("another base", {"version": "1.5.0"}, [], "Progressing", reasons.PROGRESSING),
+    ("fewer steps", {"steps": STEPS[:1]}, [], "Promoting", reasons.PROMOTING),
+    ("more steps", {"steps": [*STEPS, *STEPS]}, [], "Paused", reasons.PAUSE_STEP),
+    ("another step there", {"steps": [STEPS[0], STEPS[2]]}, [], "Progressing", reasons.PROGRESSING),
+    ("replicas", {}, [], "Paused", reasons.PAUSE_STEP),
+    ("abort", {}, ["abort"], "RollingBack", reasons.ROLLING_BACK),
+    ("pause", {}, ["pause"], "Paused", reasons.PAUSED_BY_REQUEST),
+    ("promote", {}, ["promote"], "Progressing", reasons.PROGRESSING),
+    ("promote --full", {}, ["promote-full"], "Promoting", reasons.PROMOTING),
 ]
 
 
@@ -554,13 +548,13 @@ def test_a_request_is_dealt_with_once() -> None:
 def test_an_agent_that_cannot_have_a_candidate_says_why() -> None:
     bed = Bed(document(), obstacle="sessions are a file of one pod")
     plan = bed.step()
-    assert (plan.candidate, plan.status.reason) == (None, machine.NOT_POSSIBLE)
+    assert (plan.candidate, plan.status.reason) == (None, reasons.NOT_POSSIBLE)
     bed.obstacle = ""
     bed.document["spec"]["rollout"]["candidate"] = {
         "providerRefs": [{"name": "judge", "providerRef": {"name": "x"}}]
     }
     plan = bed.step()
-    assert plan.status.reason == machine.NOT_POSSIBLE
+    assert plan.status.reason == reasons.NOT_POSSIBLE
     assert "judge" in (plan.status.message or "")
 
 

@@ -79,9 +79,13 @@ FROM generate_series(1, $1::integer) AS n,
 _REST = """
 INSERT INTO omnia.messages (session, position, append, role, pack_version, record)
 SELECT key, position, gen_random_uuid(),
-    CASE WHEN position % 2 = 0 THEN 'user' ELSE 'assistant' END, '1.0.0',
-    convert_to('{"content":"' || repeat('What was said here. ', 10) || '"}', 'UTF8')
-FROM omnia.sessions, generate_series(0, 9) AS position;
+    said.role, '1.0.0',
+    convert_to(
+        '{"role":"' || said.role || '","content":"' || repeat('What was said here. ', 10) || '"}',
+        'UTF8'
+    )
+FROM omnia.sessions, generate_series(0, 9) AS position,
+    LATERAL (SELECT CASE WHEN position % 2 = 0 THEN 'user' ELSE 'assistant' END AS role) AS said;
 
 INSERT INTO omnia.provider_calls (
     session, turn, began_at, provider, model, status, fault, attempt, input_tokens,

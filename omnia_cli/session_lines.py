@@ -12,9 +12,11 @@ _TIMES = ("stored_at", "began_at", "at")
 
 
 def table(sessions: list[JsonObject]) -> Iterator[str]:
-    """Return the lines of a list of sessions."""
+    """Return the lines of a list of sessions; one without a name has the first words in it."""
     rows = [tuple(name.upper() for name in _COLUMNS)]
-    rows += [tuple(_cell(session.get(name, "")) for name in _COLUMNS) for session in sessions]
+    for session in sessions:
+        shown = {**session, "name": session.get("name") or session.get("first_message", "")}
+        rows.append(tuple(_cell(shown.get(name, "")) for name in _COLUMNS))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

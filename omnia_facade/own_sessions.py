@@ -128,3 +128,5 @@ def _fields(session: OwnSession) -> Iterator[tuple[str, object]]:
         yield "tokens", session.tokens
     if session.cost_usd is not None:
         yield "cost_usd", session.cost_usd
+    if session.first_message:
+        yield "first_message", session.first_message

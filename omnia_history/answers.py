@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from omnia_core.names import EvalOutcome
 from omnia_core.sessions.escaping import unescape_nul
@@ -20,6 +20,8 @@ class SessionView(Struct, frozen=True):
         kept_until: when the session is deleted if it is not used again.
         messages: number of messages, deleted ones included.
         messages_deleted: number of deleted messages; the oldest are deleted first.
+        first_message: the first words that its user said, on one line; absent where they are
+            deleted, or there are none.
     """
 
     id: str
@@ -43,6 +45,7 @@ class SessionView(Struct, frozen=True):
     output_tokens: int
     cached_tokens: int
     cost_usd: float
+    first_message: str | UnsetType = UNSET
 
 
 class SessionSums(Struct, frozen=True):
@@ -209,6 +212,7 @@ def session_view(row: Mapping[str, Any]) -> SessionView:
     """Convert a row of the session table."""
     values = {name: row[name] for name in SessionView.__struct_fields__}
     values["id"], values["user_id"] = unescape_nul(row["id"]), unescape_nul(row["user_id"])
+    values["first_message"] = row["first_message"] or UNSET
     return SessionView(**values)
 
 

@@ -23,6 +23,7 @@ from omnia_core.names import EvalOutcome
 from omnia_core.sessions.escaping import escape_nul
 from omnia_core.sessions.mongodb.client import DEFAULT_DATABASE, Document, open_client
 from omnia_core.sessions.mongodb.documents import BUCKET_NAMES, decode_messages
+from omnia_core.sessions.mongodb.first_messages import find_first_messages
 from omnia_history import documents
 from omnia_history.database import (
     QUERY_TIMEOUT_SECONDS,
@@ -76,7 +77,7 @@ class MongoDatabase(Database):
 
     async def sessions(self, namespace: str, criteria: SessionFilter) -> Rows:
         wanted = _session_filter(namespace, criteria)
-        return await self._sessions(wanted, criteria.limit + 1)
+        return await self._with_first_messages(await self._sessions(wanted, criteria.limit + 1))
 
     async def search(
         self, namespace: str, criteria: SessionFilter, size: PieceSize
@@ -91,8 +92,9 @@ class MongoDatabase(Database):
         named, keys = criteria.text.lower(), [row["key"] for row in piece[:within]]
         found = await self._said(criteria.text, keys)
         found |= {row["key"] for row in piece[:within] if named in row["name"].lower()}
+        matches = [row for row in piece[:within] if row["key"] in found][: criteria.limit + 1]
         return (
-            [row for row in piece[:within] if row["key"] in found][: criteria.limit + 1],
+            await self._with_first_messages(matches),
             SessionPosition(last["begun_at"], last["key"]) if last else None,
         )
 
@@ -122,7 +124,7 @@ class MongoDatabase(Database):
         wanted = _owner(namespace, page.agent) | {"session_id": escape_nul(session_id)}
         if page.begun_at:
             wanted["begun_at"] = page.begun_at
-        rows = await self._sessions(wanted | _BEGUN, 1)
+        rows = await self._with_first_messages(await self._sessions(wanted | _BEGUN, 1))
         return rows[0] if rows else None
 
     async def records(self, kind: str, key: Any, page: Page) -> Rows:
@@ -211,6 +213,12 @@ class MongoDatabase(Database):
         async with self._reading() as database:
             found = database["sessions"].find(wanted, {"checkpoint": 0}).sort(_NEWEST_FIRST)
             return [documents.session_row(each) async for each in found.limit(limit)]
+
+    async def _with_first_messages(self, sessions: Rows) -> Rows:
+        """Return rows of sessions with the first words of each."""
+        async with self._reading() as database:
+            said = await find_first_messages(database["messages"], sessions)
+        return [{**row, "first_message": said.get(row["_id"], "")} for row in sessions]
 
     async def _users(self, wanted: Document, limit: int = 0) -> list[Document]:
         """Return users of agents, latest first."""

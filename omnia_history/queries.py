@@ -7,6 +7,7 @@ from msgspec import Struct, structs
 
 from omnia_core.names import EvalOutcome
 from omnia_core.sessions.escaping import escape_nul
+from omnia_core.sessions.first_message import RECORD_PREFIX
 from omnia_history.filters import (
     AggregateFilter,
     EvalFilter,
@@ -39,12 +40,14 @@ class Dialect(Struct, frozen=True):
 
 # Statements are built from constants of this file; every value of a request is an argument.
 SELECT_SESSIONS = (
-    "SELECT key, id, agent, name, tag, user_id, status, begun_at, active_at, expires_at,"
+    "SELECT key, id, agent, name, tag, user_id, status, begun_at, active_at, expires_at,"  # noqa: S608 - likewise
     " CASE WHEN kept_until > expires_at THEN kept_until ELSE expires_at END AS kept_until,"
     " expires_at <= now() AS ended,"
     " length AS messages, first_position AS messages_deleted, turns, tool_calls,"
-    " provider_calls, provider_errors, input_tokens, output_tokens, cached_tokens, cost_usd"
-    " FROM omnia.sessions"
+    " provider_calls, provider_errors, input_tokens, output_tokens, cached_tokens, cost_usd,"
+    f" (SELECT substr(record, 1, {RECORD_PREFIX}) FROM omnia.messages"
+    " WHERE messages.session = sessions.key AND messages.role = 'user' AND first_position = 0"
+    " ORDER BY position LIMIT 1) AS first_record FROM omnia.sessions"
 )
 _SESSION_SUMS = (
     "SELECT count(*) AS sessions, "  # noqa: S608 - constants

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from omnia_core.sessions.first_message import recorded_first_words
 from omnia_history import queries, search
 from omnia_history.database import Database, Row, Rows, invalid_value
 from omnia_history.filters import (
@@ -37,7 +38,7 @@ class SqlDatabase(Database):
 
     async def sessions(self, namespace: str, criteria: SessionFilter) -> Rows:
         _check(criteria)
-        return await self.fetch(queries.sessions(namespace, criteria, self.dialect))
+        return await self._sessions(queries.sessions(namespace, criteria, self.dialect))
 
     async def search(
         self, namespace: str, criteria: SessionFilter, size: PieceSize
@@ -47,7 +48,7 @@ class SqlDatabase(Database):
         if not end:
             return [], None
         last = SessionPosition(end[0]["begun_at"], end[0]["key"])
-        rows = await self.fetch(search.sessions(namespace, criteria, last, self.dialect))
+        rows = await self._sessions(search.sessions(namespace, criteria, last, self.dialect))
         return rows, last if end[0]["more"] else None
 
     async def session_sums(self, namespace: str, criteria: SessionFilter) -> Row:
@@ -57,7 +58,7 @@ class SqlDatabase(Database):
         return await self.fetch(queries.users(namespace, criteria))
 
     async def session(self, namespace: str, session_id: str, page: Page) -> Row | None:
-        rows = await self.fetch(queries.session(namespace, session_id, page))
+        rows = await self._sessions(queries.session(namespace, session_id, page))
         return rows[0] if rows else None
 
     async def records(self, kind: str, key: Any, page: Page) -> Rows:
@@ -77,6 +78,13 @@ class SqlDatabase(Database):
 
     async def evals(self, namespace: str, criteria: EvalFilter) -> Rows:
         return await self.fetch(queries.evals(namespace, criteria))
+
+    async def _sessions(self, query: Query) -> Rows:
+        """Run a query of sessions and return their rows with the first words of each."""
+        return [
+            {**row, "first_message": recorded_first_words(row["first_record"])}
+            for row in await self.fetch(query)
+        ]
 
 
 def _check(criteria: SessionFilter) -> None:

@@ -4,7 +4,7 @@ import unicodedata
 
 MAX_NAME = 200
 # Format characters within words: of Persian, of Indian scripts, and of emoji.
-_JOINERS = "\u200c\u200d"
+JOINERS = "\u200c\u200d"
 
 
 def name_problem(name: str) -> str:
@@ -16,7 +16,7 @@ def name_problem(name: str) -> str:
     for position, character in enumerate(name):
         # "C": control and format characters, surrogates, and code points that are not assigned.
         category = unicodedata.category(character)
-        if category in ("Zl", "Zp") or (category[0] == "C" and character not in _JOINERS):
+        if category in ("Zl", "Zp") or (category[0] == "C" and character not in JOINERS):
             return (
                 "the name is no single line of text: expected no control characters, found"
                 f" U+{ord(character):04X} at character {position + 1}"

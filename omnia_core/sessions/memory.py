@@ -12,6 +12,7 @@ from omnia_core.sessions.audit import AuditTrail, ProviderCall
 from omnia_core.sessions.daily import COSTS_KEPT
 from omnia_core.sessions.evaluations import MOST_RESULTS, EvalResult, in_order
 from omnia_core.sessions.feed import is_answered
+from omnia_core.sessions.first_message import first_message
 from omnia_core.sessions.memory_feed import MemoryFeed
 from omnia_core.sessions.own import ListedSession, ListPlace, OwnSessions
 from omnia_core.sessions.recorded import RecordedSession
@@ -155,6 +156,7 @@ class MemorySessionStore(SessionStore, OwnSessions):
                 ends_at=today + timedelta(seconds=entry.expires_at - now),
                 turns=entry.session.turns,
                 status="active" if entry.session.answering else "completed",
+                first_message=first_message(entry.session),
             )
             for entry in own[:limit]
         ]

@@ -73,6 +73,8 @@ class ListedSession(Struct, frozen=True, kw_only=True):
         status: as `SessionStatus`.
         tokens: input and output together; None where the store keeps no audit records.
         cost_usd: likewise.
+        first_message: the first words that its user said, on one line; "" if they are deleted, or
+            there are none.
     """
 
     id: str
@@ -84,6 +86,7 @@ class ListedSession(Struct, frozen=True, kw_only=True):
     status: str
     tokens: int | None = None
     cost_usd: float | None = None
+    first_message: str = ""
 
     @property
     def place(self) -> ListPlace:

@@ -28,6 +28,7 @@ class OwnSession(Struct, frozen=True, kw_only=True):
         status: active, completed, error or cancelled: how the last turn stands.
         tokens: of input and output together; None where they are not counted.
         cost_usd: likewise.
+        first_message: the first words that its user said, on one line; "" where there are none.
     """
 
     id: str
@@ -39,6 +40,7 @@ class OwnSession(Struct, frozen=True, kw_only=True):
     status: str
     tokens: int | None = None
     cost_usd: float | None = None
+    first_message: str = ""
 
 
 class OwnSessionsPage(Struct, frozen=True):

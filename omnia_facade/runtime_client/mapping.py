@@ -139,6 +139,7 @@ def _own(listed: pb.ListedConversation) -> OwnSession:
         status=listed.status,
         tokens=listed.tokens if listed.HasField("tokens") else None,
         cost_usd=listed.cost_usd if listed.HasField("cost_usd") else None,
+        first_message=listed.first_message,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from omnia_core.sessions import Message
+from omnia_core.sessions.given_names import JOINERS
 from omnia_runtime.agent.completion import complete
 from omnia_runtime.agent.summary import conversation_lines
 from omnia_runtime.ports.model import ChatModel
@@ -18,8 +19,6 @@ _MESSAGES = 10
 _QUOTES = "\"'`*“”„«» "
 _HEADING = "#*-> "
 _STOPS = ".,:;"
-# Format characters within words: of Persian, of Indian scripts, and of emoji.
-_JOINERS = "\u200c\u200d"
 
 _TASK = (
     "You name conversations between a user and an assistant for a list. Below is the conversation"
@@ -68,7 +67,7 @@ def clean_name(text: str, limits: NameLimits) -> str:
 
 def _is_printable(character: str) -> bool:
     # "C": control and format characters, surrogates, and code points that are not assigned.
-    return character in _JOINERS or not unicodedata.category(character).startswith("C")
+    return character in JOINERS or not unicodedata.category(character).startswith("C")
 
 
 def _fitting(words: Sequence[str], length: int) -> str:

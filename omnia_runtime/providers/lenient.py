@@ -71,13 +71,13 @@ def loads(data: bytes) -> Any:
     return _without_surrogates(found) if "\\u" in text else found
 
 
-def loads_object(data: bytes) -> JsonObject | None:
-    """Decode a JSON object, None if `data` is anything else."""
+def loads_object(data: bytes) -> JsonObject:
+    """Decode a JSON object; an empty one if `data` is anything else."""
     try:
         found = loads(data)
     except ValueError:
-        return None
-    return found if isinstance(found, dict) else None
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def arguments_text(arguments: Raw) -> str:

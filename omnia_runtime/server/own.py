@@ -92,4 +92,5 @@ def _listed(session: ListedSession) -> pb.ListedConversation:
         status=session.status,
         tokens=session.tokens,
         cost_usd=session.cost_usd,
+        first_message=session.first_message,
     )

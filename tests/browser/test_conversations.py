@@ -54,6 +54,16 @@ def test_a_conversation_is_named_and_every_device_sees_it(tab: Tab, agent: str) 
     assert str(tab.value(CURRENT)).startswith("My desk")
 
 
+def test_a_conversation_without_a_name_has_its_first_words_on_every_device(
+    tab: Tab, agent: str
+) -> None:
+    tab.value(FORGOTTEN)
+    tab.open(f"{agent}#/")
+    tab.send("Page.reload")
+    tab.until(f"{ENTRIES}.includes('Where is order A-1001?')")
+    assert not tab.value(f"{ENTRIES}.includes('Unnamed')")
+
+
 def test_what_is_no_name_is_refused_beside_the_field(tab: Tab, agent: str) -> None:
     change(tab, "Where is order A-1001?")
     tab.fill("#rail .entry input", " ")
@@ -85,7 +95,8 @@ def test_a_reload_keeps_the_conversation_and_the_draft(tab: Tab, agent: str) -> 
     for state in ("answered", "answering"):
         if state == "answering":
             tab.say("Where is order A-1002?")
-            tab.until("document.querySelector('.message.agent[aria-busy=true]')")
+            # It may be answered by the time of the reload.
+            tab.until_text("#log", "Where is order A-1002?")
         tab.fill("#message", f"and {state}?")
         tab.send("Page.reload")
         tab.until_text("#log", "Where is order A-1001?")

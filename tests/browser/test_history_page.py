@@ -68,6 +68,8 @@ def test_conversations_are_found_by_words_and_by_names_and_gone_on_with(
     assert f"30 of {TALKS} of the last 7 days" in tab.text("#history [role=status]")
     assert f"{TALKS} turns" in tab.text("#history [role=status]")
     assert str(tab.value(f"{ROWS}[0]")).startswith("Zebra crossing\tsupport-agent\t1\t")
+    # One without a name has what was said first.
+    assert str(tab.value(f"{ROWS}[1]")).startswith("hi\tsupport-agent\t1\t")
     tab.click("#history .row:last-child button")
     tab.until(f"{ROWS}.length === {TALKS}")
     tab.fill("#words", "ZEBRA")

@@ -203,6 +203,22 @@ def test_anything_is_found_with_the_keyboard(tab: Tab, running: Running) -> None
     assert tab.value("location.hash") == "#/history?q=is+on+its+way"
 
 
+def test_a_conversation_with_a_name_is_found_by_its_first_words_too(
+    tab: Tab, running: Running
+) -> None:
+    tab.open(f"{running.page}#/a/default/support-agent")
+    tab.until_text("#state", "Connected")
+    tab.say("Is order A-7001 lost?")
+    answered(tab)
+    changed = "document.querySelector('#rail button[aria-label=\"Change Is order A-7001 lost?\"]')"
+    tab.until(f"{changed}?.click() === undefined && document.activeElement.ariaLabel === 'Name'")
+    tab.fill("#rail .entry input", "Nothing to see")
+    tab.press("Enter")
+    tab.until("document.querySelector('#rail a[title=\"Nothing to see\"]')")
+    find(tab, "a-7001 lost")
+    tab.until(f"{FOUND}[0] === 'Nothing to see'")
+
+
 def test_a_dialog_that_is_closed_stops_no_answer(tab: Tab, running: Running) -> None:
     tab.open(f"{running.page}#/a/default/support-agent")
     tab.until_text("#state", "Connected")

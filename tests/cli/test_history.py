@@ -4,7 +4,7 @@ import pytest
 
 from omnia_cli.evaluation.recorded import Chosen, read_sessions
 from omnia_cli.history import HistoryClient, HistoryFailed, Records
-from omnia_cli.session_lines import transcript_lines
+from omnia_cli.session_lines import table, transcript_lines
 from omnia_core.conversation.usage import Usage
 from omnia_core.jsonvalue import JsonObject
 
@@ -52,6 +52,19 @@ def test_what_made_a_name_is_no_part_of_what_a_turn_cost() -> None:
     (read,) = read_sessions(Kept(), Chosen(("s",)), "")
     about = read.session.turns[1]
     assert (about.usage, about.model_ms) == (Usage(1, 2, 0, 0.25), 5.0)
+
+
+def test_a_list_has_first_words_in_place_of_a_name() -> None:
+    listed = [
+        {"id": "s1", "name": "Lost parcel", "first_message": "Where is it?"},
+        {"id": "s2", "name": "", "first_message": "Where is my parcel?"},
+        {"id": "s3", "name": ""},
+    ]
+    assert [line.split(None, 1) for line in table(listed)][1:] == [
+        ["s1", "Lost parcel"],
+        ["s2", "Where is my parcel?"],
+        ["s3"],
+    ]
 
 
 def test_lines_say_what_a_call_of_a_model_was_for() -> None:

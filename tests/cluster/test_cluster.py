@@ -130,6 +130,7 @@ def test_the_api_server_fills_in_the_defaults(kubectl: Kubectl) -> None:
         "port": 8080,
         "handler": "runtime",
         "console": False,
+        "consoleShows": "chat",
         "showTools": True,
         "clientToolTimeout": "1m",
         "service": {"type": "ClusterIP"},

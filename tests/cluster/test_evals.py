@@ -132,7 +132,7 @@ def test_spent_budgets_are_conditions_and_events(kubectl: Kubectl, redis: str) -
     agent["spec"]["evals"]["sampling"] = {"extendedRate": 100}
     for each in others:
         if each["kind"] == "Provider":
-            each["spec"]["pricing"] = {"inputCostPer1K": "1", "outputCostPer1K": "1"}
+            each["spec"]["pricing"] = {"inputCostPer1K": 1, "outputCostPer1K": 1}
     kubectl.apply(agent, *others)
     ready(kubectl, "helper")
     kubectl.wait_available("helper-evals")

@@ -1,5 +1,6 @@
 """On a real cluster: analyses that fail or have no data, and manifests that are applied again."""
 
+import os
 import re
 import time
 
@@ -24,11 +25,11 @@ from tests.cluster.test_rollout import (
 from tests.cluster.tool_servers import service
 from tests.operator import objects
 
-pytestmark = [pytest.mark.usefixtures("omnia"), pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.usefixtures("omnia"), pytest.mark.timeout(900)]
 
-APPLY_SECONDS = 5
-APPLIES = 18
-"""An apply every five seconds, for a minute and a half."""
+APPLY_SECONDS = float(os.environ.get("APPLY_SECONDS", "3"))
+APPLIES = int(os.environ.get("APPLIES", "8"))
+"""How often somebody applies the manifest again (`APPLIES=30 APPLY_SECONDS=20`: ten minutes)."""
 
 # One turn in five asks for a failure, which only the candidate's model has.
 _ASKING = """

@@ -138,6 +138,39 @@ async def test_what_a_list_tells_of_a_session(listing: Bed) -> None:
         assert (done.tokens, done.cost_usd) == (None, None)
 
 
+async def test_a_list_has_the_first_words_of_each_session(listing: Bed) -> None:
+    said = {
+        "a": [Message(role="user", content="Where is\r\nmy \0 parcel?"), ANSWER, HELLO],
+        "b": [Message(role="assistant", content="How can I help?"), HELLO],
+        "c": [Message(role="user", content="😀" * 500)],
+        "d": [Message(role="user"), ANSWER],
+        "e": [ANSWER],
+    }
+    for session_id, messages in said.items():
+        await listing.store.append(session_id, messages, expected_length=0)
+    await listing.store.own.give_name("a", "Parcel")
+    found = await listing.other.own.of_user("", 10, LIST_START)
+    assert {each.id: each.first_message for each in found} == {
+        "a": "Where is my parcel?",
+        "b": "hello",
+        "c": "😀" * 80,
+        "d": "",
+        "e": "",
+    }
+
+
+@pytest.mark.parametrize("kind", [each for each in KINDS if each != "redis"])
+async def test_first_words_that_a_policy_deleted_are_in_no_list(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
+    async with bed_of(kind, request, Retention(max_messages=2)) as bed:
+        for number in range(2):
+            said = [Message(role="user", content=f"question {number}"), ANSWER]
+            await bed.store.append("a", said, expected_length=2 * number)
+            (listed,) = await bed.store.own.of_user("", 10, LIST_START)
+            assert listed.first_message == ("" if number else "question 0")
+
+
 @pytest.mark.parametrize("kind", KEEPING)
 async def test_calls_of_functions_are_in_no_list(kind: str, request: pytest.FixtureRequest) -> None:
     async with bed_of(kind, request) as bed:

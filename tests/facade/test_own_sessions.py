@@ -33,6 +33,7 @@ LISTED = pb.ListedConversation(
     status="completed",
     tokens=1000,
     cost_usd=0.0025,
+    first_message="Where is my parcel?",
 )
 PAGE = pb.ListConversationsResponse(
     conversations=[LISTED, pb.ListedConversation(session_id="b", status="active")], next="more"
@@ -98,7 +99,11 @@ def named(name: object) -> bytes:
     return orjson.dumps({"name": name})
 
 
-@pytest.mark.covers("websocket.md#sessions-listed", "websocket.md#sessions-page")
+@pytest.mark.covers(
+    "websocket.md#sessions-listed",
+    "websocket.md#sessions-first-message",
+    "websocket.md#sessions-page",
+)
 @pytest.mark.parametrize("http", [False, True])
 async def test_a_caller_gets_a_list_of_own_sessions(tmp_path: Path, *, http: bool) -> None:
     runtime = Keeping()
@@ -118,6 +123,7 @@ async def test_a_caller_gets_a_list_of_own_sessions(tmp_path: Path, *, http: boo
                 "status": "completed",
                 "tokens": 1000,
                 "cost_usd": 0.0025,
+                "first_message": "Where is my parcel?",
             },
             {
                 "id": "b", "name": "", "begun_at": "", "last_at": "", "ends_at": "", "turns": 0,

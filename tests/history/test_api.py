@@ -100,6 +100,31 @@ async def test_sessions_are_found_by_a_part_of_their_names(own: str) -> None:
         assert (await get(client, "sessions/s1"))["name"] == "Lost Parcel"
 
 
+@pytest.mark.covers("history.md#first-message")
+async def test_sessions_have_the_first_words_of_their_users(own: str) -> None:
+    settings = SessionSettings(ttl=HOUR, namespace="default", agent="shop")
+    store = store_at(own, settings)
+    said = {"s1": "Where is\r\nmy \0 parcel?", "s2": "ü" * 5000, "s3": ""}
+    for session_id, content in said.items():
+        await store.append(session_id, [Message("user", content), ANSWER], expected_length=0)
+    await store.close()
+    limited = structs.replace(settings, retention=Retention(max_messages=2))
+    bounded = store_at(own, limited)
+    for number in range(2):
+        question = Message("user", f"question {number}")
+        await bounded.append("s4", [question, ANSWER], expected_length=2 * number)
+    await bounded.close()
+    words = {"s1": "Where is my parcel?", "s2": "ü" * 80, "s3": None, "s4": None}
+    async with api(own) as client:
+        for path in ("sessions", "sessions?limit=4", "sessions?q=?", "sessions?q=ü"):
+            for each in (await get(client, path))["sessions"]:
+                assert each.get("first_message") == words[each["id"]]
+        assert len((await get(client, "sessions"))["sessions"]) == 4
+        assert ids(await get(client, "sessions?q=ü")) == [("shop", "s2")]
+        assert (await get(client, "sessions/s1"))["first_message"] == words["s1"]
+        assert "first_message" not in await get(client, "sessions/s4")
+
+
 async def test_users_are_listed_by_their_last_use_with_their_sessions(own: str) -> None:
     store = store_at(own, SessionSettings(ttl=HOUR, namespace="default", agent="shop"))
     other = store_at(own, SessionSettings(ttl=HOUR, namespace="default", agent="desk"))

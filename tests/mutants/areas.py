@@ -143,7 +143,9 @@ AREAS = {
             "openai_pieces",
             "openai_media",
             "openai_models",
+            "embeddings",
             "responses",
+            "responses_pieces",
             "think_tags",
         )
         + _tests("runtime", "conversations")
@@ -155,7 +157,7 @@ AREAS = {
             "runtime",
             "claude",
             "claude_request",
-            "vendor_pieces",
+            "claude_pieces",
             "field_streams",
             "stream_mutations",
         )
@@ -167,7 +169,7 @@ AREAS = {
             "runtime",
             "gemini",
             "gemini_request",
-            "vendor_pieces",
+            "gemini_pieces",
             "field_streams",
             "stream_mutations",
         )

@@ -550,6 +550,10 @@ WORD: JsonObject = {"type": "string"}
             {"type": "string", "items": WORD},
             {"type": "string", "description": f"{{items: {WORD}}}"},
         ),
+        (
+            {"type": "string", "properties": {"a": WORD}},
+            {"type": "string", "description": f"{{properties: {{'a': {WORD}}}}}"},
+        ),
         ({"type": ["string", "null"]}, {"anyOf": [WORD, {"type": "null"}]}),
         ({"enum": ["a", "b"], "type": "string"}, {"enum": ["a", "b"]}),
         ({"oneOf": [WORD, {"type": "null"}]}, {"anyOf": [WORD, {"type": "null"}]}),

@@ -238,12 +238,20 @@ async def test_a_field_that_a_server_refuses_is_left_out_from_then_on() -> None:
     async with serving(answer) as url:
         model = model_of("chat", url, client)
         request = ChatRequest("", [NEXT], parameters=Parameters(max_tokens=9))
-        for _ in range(2):
-            events = [event async for event in model.stream(request)]
+        for each in (request, request, ChatRequest("", [NEXT])):
+            events = [event async for event in model.stream(each)]
             assert events[0] == TextDelta("hi")
         await client.close()
     assert asked[0] == {"stream_options", "max_tokens"}
-    assert asked[2:] == [{"max_completion_tokens"}] * 2
+    assert asked[2:] == [{"max_completion_tokens"}] * 2 + [set()]
+
+
+async def test_a_field_that_was_not_sent_is_not_left_out() -> None:
+    body = json.dumps({"error": {"message": "stream_options: bad gateway"}}).encode()
+    found = await outcome("chat", [body], status=422)
+    assert found.error is not None
+    assert "bad gateway" in found.error.message
+    assert found.requests == 2
 
 
 async def test_a_refused_value_of_a_field_is_told() -> None:

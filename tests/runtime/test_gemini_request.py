@@ -280,6 +280,8 @@ def test_an_older_model_with_tools_is_told_the_schema_in_words(model: str, enfor
     request = ChatRequest("Sort.", HI.messages, [GET], output=OutputSchema("f", SCHEMA))
     body = generate_body(ProviderConfig("p", "gemini", model), request)
     assert ("generationConfig" in body) is enforced
+    alone = ChatRequest("Sort.", HI.messages, output=OutputSchema("f", SCHEMA))
+    assert "generationConfig" in generate_body(ProviderConfig("p", "gemini", model), alone)
     system = body["systemInstruction"]["parts"][0]["text"]
     assert ('"type":"object"' in system) is not enforced
     assert system.startswith("Sort.")

@@ -352,6 +352,14 @@ def test_the_name_of_the_token_limit_depends_on_the_server(
     assert chat_body(provider, asked)[key] == 7
 
 
+def test_the_name_of_a_schema_is_cut_to_what_the_apis_accept() -> None:
+    asked = ChatRequest("", [], output=OutputSchema("n" * 65, SCHEMA))
+    provider = ProviderConfig("p", "openai", "m")
+    in_chat = chat_body(provider, asked)["response_format"]["json_schema"]["name"]
+    in_responses = responses_body(provider, asked)["text"]["format"]["name"]
+    assert in_chat == in_responses == "n" * 64
+
+
 @pytest.mark.parametrize("kind", ["openai", "vllm", "ollama"])
 def test_tools_that_may_not_be_called_are_still_named_except_to_ollama(kind: str) -> None:
     asked = ChatRequest("", [], [ToolSpec("get", "gets", SCHEMA)], "none")
@@ -467,6 +475,18 @@ async def test_the_extra_content_of_a_call_goes_back_with_it() -> None:
     assert [call.get("extra_content") for call in calls] == [extra, None]
 
 
+@pytest.mark.parametrize(
+    ("kind", "content", "sent"),
+    [("openai", "Wait.", "Wait."), ("openai", "", None), ("vllm", "", "")],
+)
+def test_the_words_before_a_call_are_sent_with_it(
+    kind: str, content: str, sent: str | None
+) -> None:
+    said = Message("assistant", content, tool_calls=(ToolCall("c1", "get"),))
+    body = chat_body(ProviderConfig("p", kind, "m"), ChatRequest("", [said]))
+    assert body["messages"][0]["content"] == sent
+
+
 async def test_nothing_is_added_for_a_server_that_sent_no_reasoning() -> None:
     server = ChatServer(CALLS)
     async with serving(server) as url:
@@ -474,7 +494,9 @@ async def test_nothing_is_added_for_a_server_that_sent_no_reasoning() -> None:
     assert all(call.opaque == "" for message in history for call in message.tool_calls)
 
 
-@pytest.mark.parametrize("host", ["api.deepseek.com", "api.moonshot.ai"])
+@pytest.mark.parametrize(
+    "host", ["api.deepseek.com", "api.moonshot.ai", "api.moonshot.cn", "api.kimi.com"]
+)
 def test_answers_of_other_models_have_a_reasoning_where_a_vendor_refuses_them_without(
     host: str,
 ) -> None:

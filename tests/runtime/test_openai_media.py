@@ -106,9 +106,15 @@ def test_a_document_by_its_url_is_known_to_the_responses_api_alone() -> None:
             part("audio", "audio/ogg", "QQ=="),
             'does not accept audio parts of the media type "audio/ogg"',
         ),
+        (part("image", "image/tiff", url="https://a/b"), '"image/tiff" by its URL; it accepts'),
         (part("audio", "audio/wav", url="https://a/b"), "by its URL; it accepts images"),
+        (Part("image"), 'does not accept image parts of the media type "unknown"; it accepts'),
         (part("document", "application/zip", "QQ=="), '"application/zip"; it accepts images'),
         (part("document", "text/plain", "/w=="), "not UTF-8 text"),
+        (part("image", "image/png"), "does not accept image parts"),
+        (part("audio", "audio/wav"), "does not accept audio parts"),
+        (part("document", "application/pdf"), "does not accept document parts"),
+        (part("document", "text/plain"), "does not accept document parts"),
     ],
 )
 async def test_what_the_api_cannot_be_given_is_told_before_anything_is_sent(
@@ -141,6 +147,24 @@ def test_media_of_tools_follow_the_results_in_a_user_message(more: list[Message]
         {"type": "text", "text": "[video video/mp4: cannot be shown to you]"},
     ]
     assert len(sent) == 5 + len(more)
+
+
+@pytest.mark.parametrize(
+    ("mime_type", "format_"),
+    [
+        ("audio/mp3", "mp3"),
+        ("audio/mpeg", "mp3"),
+        ("audio/vnd.wave", "wav"),
+        ("audio/wav", "wav"),
+        ("audio/wave", "wav"),
+        ("audio/x-wav", "wav"),
+    ],
+)
+def test_a_recording_is_sent_with_its_format(mime_type: str, format_: str) -> None:
+    heard = Message("user", "", (part("audio", mime_type, "QQ=="),))
+    sent = chat_body(CONFIG, ChatRequest("", [heard]))["messages"][0]["content"]
+    audio = {"data": "QQ==", "format": format_}
+    assert sent == [{"type": "input_audio", "input_audio": audio}]
 
 
 def test_a_result_holds_its_media_in_the_responses_api() -> None:

@@ -6,11 +6,12 @@ from structlog.testing import capture_logs
 from omnia_core.files.pack import Parameters
 from omnia_core.files.providers import OpenAISettings, ProviderConfig
 from omnia_core.sessions import Message
+from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.ports.model import ChatRequest, ToolSpec
+from omnia_runtime.providers.openai.adapter import OpenAIModel
 from omnia_runtime.providers.openai.chat import chat_body
 from omnia_runtime.providers.openai.models import reasons, uses_responses
 from tests.runtime.servers import ChatServer, chunk, serving
-from tests.runtime.test_openai import ask
 
 SAMPLING = Parameters(
     temperature=0.5, top_p=0.9, max_tokens=7, frequency_penalty=0.1, presence_penalty=0.2
@@ -53,8 +54,13 @@ def test_a_model_that_reasons_is_sent_no_sampling_parameters(
 async def test_what_is_left_out_is_logged_once() -> None:
     server = ChatServer([chunk({"content": "a"}, "stop")])
     async with serving(server) as url:
+        configured = ProviderConfig("p", "openai", "o3", base_url=f"{url}/v1")
+        client = HTTPClient()
+        model = OpenAIModel(configured, None, "", client)
         with capture_logs() as logs:
-            await ask(ProviderConfig("p", "openai", "o3", base_url=f"{url}/v1"), ASKED)
+            for _ in range(2):
+                assert [event async for event in model.stream(ASKED)]
+        await client.close()
     (told,) = [each for each in logs if "left out" in each["event"]]
     assert told["parameters"] == ["frequency_penalty", "presence_penalty", "temperature", "top_p"]
 
@@ -88,3 +94,9 @@ def test_the_settings_of_openai_are_sent() -> None:
     assert (body["reasoning_effort"], body["parallel_tool_calls"]) == ("low", False)
     bare = chat_body(provider("gpt-5", parallel_tool_calls=False), ChatRequest("", []))
     assert "parallel_tool_calls" not in bare
+
+
+@pytest.mark.parametrize(("kind", "sent"), [("openai", None), ("ollama", None), ("vllm", 3)])
+def test_only_vllm_is_sent_top_k(kind: str, sent: int | None) -> None:
+    asked = ChatRequest("", [Message("user", "x")], parameters=Parameters(top_k=3))
+    assert chat_body(provider("m", kind), asked).get("top_k") == sent

@@ -1,4 +1,4 @@
-"""Answers of OpenAI's two APIs, event by event: what each piece adds, says and counts."""
+"""Answers of chat completions, event by event: what each piece adds, says and counts."""
 
 import json
 from typing import Any
@@ -8,9 +8,6 @@ import pytest
 from omnia_core.conversation.usage import Usage
 from omnia_runtime.ports.model import Finished, ModelEvent, ToolCallRequest
 from omnia_runtime.providers.openai.chat_stream import ChatStream
-from omnia_runtime.providers.openai.responses import unpacked_reasoning
-from omnia_runtime.providers.openai.responses_stream import ResponseStream
-from omnia_runtime.providers.sse import NamedEvent
 from omnia_runtime.providers.vendor_errors import VendorFailure
 
 MODEL = "gpt-5"
@@ -22,14 +19,6 @@ def chat(*deltas: dict[str, Any], finish: str = "stop") -> tuple[str, list[Model
     chunks = [{"choices": [{"index": 0, "delta": delta}]} for delta in deltas]
     said = "".join(stream.read(json.dumps(chunk).encode()) for chunk in chunks)
     stream.read(json.dumps({"choices": [{"delta": {}, "finish_reason": finish}]}).encode())
-    return said, stream.finish(), stream
-
-
-def respond(*events: dict[str, Any], **final: Any) -> tuple[str, list[ModelEvent], ResponseStream]:
-    stream = ResponseStream(MODEL)
-    said = "".join(stream.read(json.dumps(event).encode()) for event in events)
-    last = {"type": "response.completed", "response": {"status": "completed", **final}}
-    said += stream.read(json.dumps(last).encode())
     return said, stream.finish(), stream
 
 
@@ -77,6 +66,27 @@ def reason(events: list[ModelEvent]) -> str:
             ],
             [("get", '{"x": 1}'), ("get", '{"x": 2}')],
         ),
+        # The id comes with a later piece, which repeats the name.
+        (
+            [
+                call(index=0, **function("get", '{"x":')),
+                call(index=0, id="a", **function("get", " 1}")),
+            ],
+            [("get", '{"x": 1}')],
+        ),
+        # The name comes last.
+        (
+            [call(index=0, **function("", "{}")), call(index=0, **function("get", ""))],
+            [("get", "{}")],
+        ),
+        # The arguments, and then an empty object.
+        (
+            [
+                call(index=0, id="a", **function("get", '{"x": 1}')),
+                call(index=0, id="a", **function("", "{}")),
+            ],
+            [("get", '{"x": 1}')],
+        ),
         # The rest of a name.
         (
             [call(index=0, id="a", **function("ge", "")), call(index=0, **function("get", "{}"))],
@@ -104,6 +114,39 @@ def reason(events: list[ModelEvent]) -> str:
             ],
             [("get", '{"x": 1}'), ("put", "{}")],
         ),
+        (
+            [
+                call(id="a", **function("get", "{}")),
+                call(id="b", **function("put", '{"x":')),
+                call(id="b", **function("", " 1}")),
+            ],
+            [("get", "{}"), ("put", '{"x": 1}')],
+        ),
+        # Without an id too, the last call goes on.
+        (
+            [
+                call(**function("get", "{}")),
+                call(**function("put", '{"x":')),
+                call(**function("", " 1}")),
+            ],
+            [("get", "{}"), ("put", '{"x": 1}')],
+        ),
+        # The index is that of the piece.
+        (
+            [
+                call(index=0, id="a", **function("get", '{"x":')),
+                call(index=1, id="a", **function("", " 1}")),
+            ],
+            [("get", '{"x": 1}')],
+        ),
+        # The calls of an answer have the same id.
+        (
+            [
+                call(index=0, id="a", **function("get", '{"x": 1}')),
+                call(index=1, id="a", **function("get", '{"x": 2}')),
+            ],
+            [("get", '{"x": 1}'), ("get", '{"x": 2}')],
+        ),
         # An id that is none, and a last piece that says nothing.
         (
             [call(index=0, id="null", **function("get", "{}")), call(index=1, **function())],
@@ -122,19 +165,39 @@ def test_the_pieces_of_calls_come_together(
     assert reason(events) == ("tool_use" if expected else "stop")
 
 
+def test_a_call_without_the_name_of_its_tool_is_an_error() -> None:
+    with pytest.raises(VendorFailure, match="without the name of its tool"):
+        chat(call(index=0, id="a", **function("", "{}")))
+
+
+def test_an_id_that_comes_alone_is_that_of_its_call() -> None:
+    _, events, _ = chat(call(index=0, id="a"), call(index=0, **function("get", "{}")))
+    assert events[0] == ToolCallRequest("a", "get", "{}")
+
+
 @pytest.mark.parametrize(
-    ("delta", "total"),
+    ("deltas", "total"),
     [
-        (call(id="abc", **function("get", "{}")), 8),
-        (call(index=0, id="abc", **function("get", "{}")), 40),
-        (call(id="abc", **function("get", "{}"), extra_content={"a": 1}), 16),
-        ({"reasoning_content": "think"}, 5),
-        ({"reasoning": "think"}, 5),
-        ({"reasoning_details": [{"type": "t", "text": "x"}]}, 256 + 28),
+        ([call(id="abc", **function("get", "{}"))], 8),
+        ([call(index=0, id="abc", **function("get", "{}"))], 40),
+        ([call(index=0, id="abc", **function("get", " "))] * 2, 40),
+        ([call(id="abc", **function("get", "{}"), extra_content={"a": 1})], 16),
+        ([{"reasoning_content": "think"}], 5),
+        ([{"reasoning": "think"}], 5),
+        ([{"reasoning_details": [{"type": "t", "text": "x"}]}], 256 + 28),
+        ([{"reasoning_details": [{"type": "t", "text": "x"}]}] * 2, 256 + 28 + 1),
+        # A member that is new, and one that replaces it.
+        (
+            [
+                {"reasoning_details": [{"type": "t", **m}]}
+                for m in ({}, *({"id": n} for n in "123"))
+            ],
+            (256 + 15) + (256 + 26) + 2 * 26,
+        ),
     ],
 )
-def test_every_part_of_a_piece_is_counted_once(delta: dict[str, Any], total: int) -> None:
-    _, _, stream = chat(delta, {"content": "done"})
+def test_every_part_of_a_piece_is_counted_once(deltas: list[dict[str, Any]], total: int) -> None:
+    _, _, stream = chat(*deltas, {"content": "done"})
     assert stream.size.total == total
 
 
@@ -158,11 +221,16 @@ def test_a_whole_message_may_refuse() -> None:
 
 def test_pieces_of_a_detail_continue_the_last_one() -> None:
     details = [
+        {"text": "without a type"},
         {"type": "reasoning.text", "index": 0, "text": "a", "format": None},
         {"type": "reasoning.text", "index": 1, "text": "b"},
         {"type": "reasoning.text", "index": 1, "text": "c", "format": "f"},
+        {"type": "reasoning.text", "index": 1, "text": None, "format": None},
+        {"type": "reasoning.summary", "index": 1, "summary": "s"},
         {"type": "reasoning.encrypted", "index": 1, "data": "d"},
         {"type": "reasoning.encrypted", "index": 1, "data": "e"},
+        {"type": "reasoning.text", "index": 2, "text": "x"},
+        {"type": "reasoning.text", "index": 2, "text": "y"},
     ]
     pieces = [{"reasoning_details": [each]} for each in details]
     _, events, _ = chat(*pieces, call(index=0, id="a", **function("get", "{}")))
@@ -170,10 +238,18 @@ def test_pieces_of_a_detail_continue_the_last_one() -> None:
     _, _, packed = request.opaque.partition("{")
     found = json.loads("{" + packed)["message"]["reasoning_details"]
     assert found == [
+        details[0],
         {"type": "reasoning.text", "index": 0, "text": "a", "format": None},
         {"type": "reasoning.text", "index": 1, "text": "bc", "format": "f"},
-        *details[3:],
+        *details[5:8],
+        {"type": "reasoning.text", "index": 2, "text": "xy"},
     ]
+
+
+def test_empty_reasoning_is_not_sent_back() -> None:
+    empty: dict[str, Any] = {"reasoning_content": "", "reasoning": None, "reasoning_details": []}
+    _, events, _ = chat(empty, call(index=0, id="a", **function("get", "{}")))
+    assert events[0] == ToolCallRequest("a", "get", "{}")
 
 
 def test_the_usage_of_a_chunk_without_choices_is_that_of_the_answer() -> None:
@@ -187,151 +263,9 @@ def test_the_usage_of_a_chunk_without_choices_is_that_of_the_answer() -> None:
     assert stream.cache_writes == 2
 
 
-# Responses
-
-
-def delta(text: str) -> dict[str, Any]:
-    return {"type": "response.output_text.delta", "delta": text}
-
-
-def part_done(number: int, **part: Any) -> dict[str, Any]:
-    return {
-        "type": "response.content_part.done",
-        "item_id": "m",
-        "content_index": number,
-        "part": part,
-    }
-
-
-def item_done(**item: Any) -> dict[str, Any]:
-    return {"type": "response.output_item.done", "item": item}
-
-
-def output_text(text: str) -> dict[str, Any]:
-    return {"type": "output_text", "text": text}
-
-
-@pytest.mark.parametrize(
-    ("events", "said"),
-    [
-        # The second part was not streamed, and begins as the first.
-        ([delta("a"), part_done(0, **output_text("a")), part_done(1, **output_text("ab"))], "aab"),
-        ([part_done(0, **output_text("a")), part_done(0, **output_text("a"))], "a"),
-        # Two events about one part, with two ids.
-        (
-            [
-                delta("ab"),
-                {"type": "response.output_text.done", "item_id": "n", "text": "ab"},
-                part_done(0, **output_text("ab")),
-            ],
-            "ab",
-        ),
-        ([delta("a"), part_done(0, **output_text("abc"))], "abc"),
-        ([item_done(id="m", content=[output_text("hi")])], "hi"),
-        ([item_done(id="m", type="message", content=[output_text("hi")])], "hi"),
-        ([item_done(id="m", type="web_search_call", content=[output_text("hi")])], ""),
-        ([item_done(id="m", type="message", content=[output_text("hi")])] * 2, "hi"),
-        (
-            [item_done(id=i, type="message", content=[output_text("hi")]) for i in ("a", "b")],
-            "hi\n\nhi",
-        ),
-        ([part_done(0, type="reasoning_text", text="hm")], ""),
-    ],
-)
-def test_a_text_is_said_once_however_it_comes(events: list[dict[str, Any]], said: str) -> None:
-    found, rest, _ = respond(*events)
-    assert found == said
-    assert reason(rest) == "stop"
-
-
-def test_an_event_without_a_type_is_what_its_line_says() -> None:
-    stream = ResponseStream(MODEL)
-    event = NamedEvent(json.dumps({"delta": "No."}).encode())
-    event.name = "response.refusal.delta"
-    assert stream.read(event) == "No."
-    stream.read(b'{"type": "response.completed", "response": {}}')
-    assert reason(stream.finish()) == "refusal"
-
-
-@pytest.mark.parametrize(
-    "events",
-    [
-        [part_done(0, type="refusal", refusal="No."), part_done(1, **output_text("Never."))],
-        [{"type": "response.refusal.done", "refusal": "No."}, part_done(1, **output_text("."))],
-        [item_done(id="m", type="message", content=[{"type": "refusal", "refusal": "No."}])],
-        [
-            item_done(id=i, type="message", content=[c])
-            for i, c in (
-                ("m", {"type": "refusal", "refusal": "No."}),
-                ("n", output_text("Never.")),
-            )
-        ],
-    ],
-)
-def test_a_refusal_in_any_part_is_one(events: list[dict[str, Any]]) -> None:
-    said, rest, _ = respond(*events)
-    assert said.startswith("No.")
-    assert reason(rest) == "refusal"
-
-
-def thought(number: int) -> dict[str, Any]:
-    return {"id": f"rs_{number}", "type": "reasoning", "summary": [], "encrypted_content": "x"}
-
-
-FUNCTION_CALL = {"type": "function_call", "name": "get", "arguments": "{}"}
-
-
-def test_the_thoughts_before_a_call_go_with_it_and_nothing_else() -> None:
-    message = {"id": "m", "type": "message", "content": [output_text("hi")]}
-    first = {**FUNCTION_CALL, "call_id": "a"}
-    second = {**FUNCTION_CALL, "call_id": "b"}
-    for events, output in (
-        ([item_done(**thought(1)), item_done(**message), item_done(**first)], []),
-        ([], [thought(1), message, first, thought(2)]),
-    ):
-        said, rest, _ = respond(*events, output=[*output, second])
-        found = [each for each in rest if isinstance(each, ToolCallRequest)]
-        assert said == "hi"
-        assert [each.id for each in found] == ["a", "b"]
-        assert unpacked_reasoning(found[0].opaque, MODEL) == [thought(1)]
-        assert unpacked_reasoning(found[1].opaque, MODEL) == []
-        assert reason(rest) == "tool_use"
-
-
-@pytest.mark.parametrize(
-    ("events", "total"),
-    [
-        ([item_done(id="i", call_id="abc", **FUNCTION_CALL)], 256 + 1 + 3 + 3 + 2),
-        ([{"type": "response.reasoning_summary_text.delta", "delta": "think"}], 5),
-        ([part_done(0, **output_text("a"))], 256 + len("m/None/0")),
-        ([item_done(id="abc", type="message", content=[])], 256 + 3),
-    ],
-)
-def test_every_part_of_an_event_is_counted_once(events: list[dict[str, Any]], total: int) -> None:
-    _, _, stream = respond(*events)
-    assert stream.size.total == total
-
-
-@pytest.mark.parametrize(
-    ("final", "expected"),
-    [
-        ({"incomplete_details": {"reason": "content_filter"}}, "safety"),
-        ({"status": "incomplete"}, "max_output_tokens"),
-        ({"status": "completed", "output_text": "hi"}, "stop"),
-        ({"output": [FUNCTION_CALL]}, "tool_use"),
-    ],
-)
-def test_the_end_says_why(final: dict[str, Any], expected: str) -> None:
-    usage = {
-        "input_tokens": 5,
-        "output_tokens": 7,
-        "input_tokens_details": {"cached_tokens": 3, "cache_write_tokens": 2},
-    }
-    _, rest, stream = respond(delta("hi"), usage=usage, **final)
-    assert reason(rest) == expected
-    last = rest[-1]
-    assert isinstance(last, Finished)
-    assert (last.usage, stream.cache_writes) == (Usage(5, 7, 3), 2)
+def test_an_answer_without_its_usage_counts_as_no_tokens() -> None:
+    _, events, stream = chat({"content": "hi"})
+    assert (events, stream.cache_writes) == ([Finished("stop", Usage())], 0)
 
 
 @pytest.mark.parametrize(
@@ -351,11 +285,12 @@ def test_usage_is_found_wherever_a_server_puts_it(last: dict[str, Any]) -> None:
     assert stream.finish() == [Finished("stop", Usage(5, 0, 0))]
 
 
-@pytest.mark.parametrize("beside", ["chunk", "choice"])
+@pytest.mark.parametrize("beside", ["chunk", "choice", "chunk, and an empty one in the choice"])
 def test_an_error_beside_a_text_is_raised_when_the_text_was_said(beside: str) -> None:
     error = {"error": {"message": "busy", "code": 503}}
-    choice = {"delta": {"content": "half"}, **(error if beside == "choice" else {})}
-    event = {"choices": [choice], **(error if beside == "chunk" else {})}
+    empty: dict[str, Any] = {"error": {}} if "empty" in beside else {}
+    choice = {"delta": {"content": "half"}, **(error if beside == "choice" else empty)}
+    event = {"choices": [choice], **(error if beside.startswith("chunk") else {})}
     stream = ChatStream(MODEL)
     assert stream.read(json.dumps(event).encode()) == "half"
     assert stream.done
@@ -371,6 +306,67 @@ def test_a_whole_message_that_comes_twice_is_said_once() -> None:
     assert stream.finish() == [Finished("stop", Usage())]
 
 
+WHOLE = call(index=0, id="a", **function("get", "{}"))
+CUT = call(index=0, id="a", **function("get", "{"))
+
+
+@pytest.mark.parametrize(
+    ("delta", "finish", "expected", "made"),
+    [
+        (WHOLE, "tool_calls", "tool_use", 1),
+        (WHOLE, "stop", "tool_use", 1),
+        (WHOLE, "length", "max_output_tokens", 1),
+        (CUT, "length", "max_output_tokens", 0),
+        (WHOLE, "content_filter", "safety", 1),
+        ({"content": "hi"}, "tool_calls", "stop", 0),
+        ({"content": ""}, "length", "max_output_tokens", 0),
+    ],
+)
+def test_the_end_says_why_and_which_calls_are_made(
+    delta: dict[str, Any], finish: str, expected: str, made: int
+) -> None:
+    _, events, _ = chat(delta, finish=finish)
+    assert (reason(events), len(calls(events))) == (expected, made)
+
+
+@pytest.mark.parametrize(("delta", "expected"), [({"content": "hi"}, "stop"), (WHOLE, "tool_use")])
+def test_an_answer_without_a_reason_ends_with_the_end_of_its_stream(
+    delta: dict[str, Any], expected: str
+) -> None:
+    stream = ChatStream(MODEL)
+    stream.read(json.dumps({"choices": [{"delta": delta}]}).encode())
+    with pytest.raises(VendorFailure, match="before its answer"):
+        stream.finish()
+    stream.read(b"[DONE]")
+    assert reason(stream.finish()) == expected
+    empty = ChatStream(MODEL)
+    empty.read(b"[DONE]")
+    with pytest.raises(VendorFailure, match="before its answer"):
+        empty.finish()
+
+
+def test_a_message_beside_its_last_piece_is_not_the_end() -> None:
+    stream = ChatStream(MODEL)
+    event = {"choices": [{"delta": {"content": "a"}, "message": {"content": "a"}}]}
+    assert stream.read(json.dumps(event).encode()) == "a"
+    assert not stream.complete
+
+
+def test_the_reasoning_of_a_whole_message_goes_with_its_calls() -> None:
+    stream = ChatStream(MODEL)
+    stream.read(json.dumps({"choices": [{"message": {**WHOLE, "reasoning": "hm"}}]}).encode())
+    (request, _) = stream.finish()
+    assert isinstance(request, ToolCallRequest)
+    assert '"reasoning":"hm"' in request.opaque
+
+
+def test_a_whole_message_ends_as_its_server_says() -> None:
+    stream = ChatStream(MODEL)
+    choice = {"message": {"role": "assistant", "content": "hi"}, "finish_reason": "length"}
+    assert stream.read(json.dumps({"choices": [choice]}).encode()) == "hi"
+    assert stream.finish() == [Finished("max_output_tokens", Usage())]
+
+
 def test_a_text_in_both_members_is_said_once() -> None:
     stream = ChatStream(MODEL)
     events = [
@@ -379,73 +375,6 @@ def test_a_text_in_both_members_is_said_once() -> None:
         {"choices": [{"text": "c", "finish_reason": "stop"}]},
     ]
     assert [stream.read(json.dumps(event).encode()) for event in events] == ["a", "b", "c"]
-
-
-@pytest.mark.parametrize(
-    "event",
-    [
-        {"type": "response.failed", "response": {"error": {"message": "busy"}}},
-        {"type": "response.failed", "error": {"message": "busy"}},
-        # A member of a wrong type, so that the event is read leniently.
-        {"type": "response.failed", "delta": 1, "error": {"message": "busy"}},
-        {"object": "response", "status": "failed", "error": {"message": "busy"}},
-    ],
-)
-def test_a_response_that_failed_is_an_error_in_the_servers_words(event: dict[str, Any]) -> None:
-    with pytest.raises(VendorFailure, match="busy"):
-        ResponseStream(MODEL).read(json.dumps(event).encode())
-
-
-@pytest.mark.parametrize(
-    "told", [{"status": "failed"}, {"status": "cancelled"}, {"error": {"message": "busy"}}]
-)
-def test_a_response_has_failed_by_its_status_or_by_its_error(told: dict[str, Any]) -> None:
-    with pytest.raises(VendorFailure):
-        respond(**told)
-
-
-def test_a_call_without_an_id_of_its_own_has_that_of_its_item() -> None:
-    called = {"type": "function_call", "id": "i", "name": "get", "arguments": "{}"}
-    stream = ResponseStream(MODEL)
-    event = {"object": "response", "status": "completed", "output": [called]}
-    stream.read(json.dumps(event).encode())
-    assert [each.id for each in stream.finish() if isinstance(each, ToolCallRequest)] == ["i"]
-
-
-@pytest.mark.parametrize("output", [None, "text", []])
-def test_a_response_without_an_output_is_no_answer_yet(output: object) -> None:
-    stream = ResponseStream(MODEL)
-    event = {"object": "response", "status": "queued", "output": output}
-    assert stream.read(json.dumps(event).encode()) == ""
-    with pytest.raises(VendorFailure, match="before its answer"):
-        stream.finish()
-
-
-def test_a_response_that_did_not_stream_is_the_answer() -> None:
-    stream = ResponseStream(MODEL)
-    message = {"type": "message", "content": [output_text("hi")]}
-    event = {"object": "response", "status": "completed", "output": [message]}
-    assert stream.read(json.dumps(event).encode()) == "hi"
-    assert reason(stream.finish()) == "stop"
-
-
-def test_an_end_for_a_reason_that_is_not_known_is_one_after_a_text() -> None:
-    _, rest, _ = respond(delta("hi"), incomplete_details={"reason": "something new"})
-    assert reason(rest) == "stop"
-    _, rest, _ = respond(delta("hi"), incomplete_details={"reason": None}, status="incomplete")
-    assert reason(rest) == "max_output_tokens"
-    with pytest.raises(VendorFailure, match="without a word"):
-        respond(incomplete_details={"reason": "something new"})
-
-
-def test_a_call_in_pieces_counts_though_it_is_never_complete() -> None:
-    added = {"type": "response.output_item.added", "output_index": 0}
-    begun = {**added, "item": {"type": "function_call", "id": "i", "call_id": "c", "name": "get"}}
-    more = {"type": "response.function_call_arguments.delta", "item_id": "i", "delta": '{"x": 1}'}
-    _, rest, _ = respond(begun, more)
-    assert calls(rest) == [("get", '{"x": 1}')]
-    _, rest, _ = respond({**begun, "item": {"type": "function_call", "id": "i"}}, delta("hi"))
-    assert calls(rest) == []
 
 
 def test_a_text_behind_many_blanks_is_said_at_once() -> None:

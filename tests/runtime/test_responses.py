@@ -1,6 +1,6 @@
 """The Responses API against a real server, with the vendor's SDK as the witness."""
 
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 import pytest
@@ -20,6 +20,7 @@ from omnia_runtime.ports.model import (
     ToolCallRequest,
     ToolSpec,
 )
+from omnia_runtime.providers.openai.chat import chat_body
 from omnia_runtime.providers.openai.responses import responses_body, unpacked_reasoning
 from omnia_runtime.providers.openai.responses_stream import ResponseStream
 from omnia_runtime.providers.vendor_errors import VendorFailure
@@ -255,6 +256,15 @@ async def test_a_function_asks_for_its_output_schema_as_the_sdk_does() -> None:
                 stream=True,
             )
     assert server.bodies[0] == server.bodies[1]
+
+
+@pytest.mark.parametrize(("role", "items"), [("user", 1), ("assistant", 0)])
+def test_only_an_answer_without_a_word_is_left_out(
+    role: Literal["user", "assistant"], items: int
+) -> None:
+    request = ChatRequest("", [Message(role, " ")])
+    assert len(responses_body(ProviderConfig("p", "openai", "m"), request)["input"]) == items
+    assert len(chat_body(ProviderConfig("p", "openai", "m"), request)["messages"]) == items
 
 
 def test_parameters_that_the_api_does_not_have_are_left_out() -> None:

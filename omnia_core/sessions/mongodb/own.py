@@ -3,6 +3,7 @@
 from omnia_core.sessions.escaping import escape_nul, replace_nul, unescape_nul
 from omnia_core.sessions.mongodb import documents
 from omnia_core.sessions.mongodb.client import Collections, Document, MongoConnection
+from omnia_core.sessions.mongodb.first_messages import find_first_messages
 from omnia_core.sessions.mongodb.retention import delete_session
 from omnia_core.sessions.own import ListedSession, ListPlace, OwnSessions
 
@@ -17,6 +18,7 @@ _LISTED = (
     "input_tokens",
     "output_tokens",
     "cost_usd",
+    "first",
 )
 
 
@@ -68,11 +70,14 @@ class MongoOwnSessions(OwnSessions):
             ],
         }
 
-        async def find(collections: Collections) -> list[Document]:
+        async def find(collections: Collections) -> list[ListedSession]:
             found = collections.sessions.find(wanted, _LISTED)
-            return await found.sort([("begun_at", -1), ("session_id", -1)]).limit(limit).to_list()
+            found = found.sort([("begun_at", -1), ("session_id", -1)]).limit(limit)
+            sessions = await found.to_list()
+            said = await find_first_messages(collections.messages, sessions)
+            return [_listed(each, said.get(each["_id"], "")) for each in sessions]
 
-        return [_listed(each) for each in await self._connection.run(find)]
+        return await self._connection.run(find)
 
     async def _find(self, collections: Collections, session_id: str) -> Document | None:
         return await collections.sessions.find_one(
@@ -88,7 +93,7 @@ class MongoOwnSessions(OwnSessions):
         }
 
 
-def _listed(session: Document) -> ListedSession:
+def _listed(session: Document, first_message: str) -> ListedSession:
     return ListedSession(
         id=unescape_nul(session["session_id"]),
         name=session["name"],
@@ -99,4 +104,5 @@ def _listed(session: Document) -> ListedSession:
         status=session["status"],
         tokens=session["input_tokens"] + session["output_tokens"],
         cost_usd=session["cost_usd"],
+        first_message=first_message,
     )

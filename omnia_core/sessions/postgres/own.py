@@ -1,6 +1,7 @@
 """What users may do with sessions of their own, in PostgreSQL."""
 
 from omnia_core.sessions.escaping import escape_nul, replace_nul, unescape_nul
+from omnia_core.sessions.first_message import RECORD_PREFIX, recorded_first_words
 from omnia_core.sessions.own import ListedSession, ListPlace, OwnSessions
 from omnia_core.sessions.postgres.pool import PostgresPool
 
@@ -22,14 +23,17 @@ WITH found AS (
 SELECT true FROM found
 """  # noqa: S608 - constants
 # The index of users has those with a name only.
-_LIST = """
+_LIST = f"""
 SELECT id, name, begun_at, active_at, expires_at, turns, status,
-    input_tokens + output_tokens AS tokens, cost_usd
+    input_tokens + output_tokens AS tokens, cost_usd,
+    (SELECT substr(record, 1, {RECORD_PREFIX}) FROM omnia.messages
+        WHERE session = key AND role = 'user' AND first_position = 0
+        ORDER BY position LIMIT 1) AS first_record
 FROM omnia.sessions
-WHERE namespace = $1 AND agent = $2 AND user_id = $3 AND {known} AND tag = 'agent' AND NOT ended
+WHERE namespace = $1 AND agent = $2 AND user_id = $3 AND {{known}} AND tag = 'agent' AND NOT ended
     AND expires_at > clock_timestamp() AND (begun_at, id) < ($4, $5)
 ORDER BY begun_at DESC, id DESC LIMIT $6
-"""
+"""  # noqa: S608 - constants
 _LISTS = {True: _LIST.format(known="user_id <> ''"), False: _LIST.format(known="user_id = ''")}
 
 
@@ -68,6 +72,7 @@ class PostgresOwnSessions(OwnSessions):
                 status=row["status"],
                 tokens=row["tokens"],
                 cost_usd=row["cost_usd"],
+                first_message=recorded_first_words(row["first_record"]),
             )
             for row in found
         ]

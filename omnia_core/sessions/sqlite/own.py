@@ -5,6 +5,7 @@ from datetime import datetime
 from functools import partial
 
 from omnia_core.sessions.escaping import escape_nul, replace_nul, unescape_nul
+from omnia_core.sessions.first_message import RECORD_PREFIX, recorded_first_words
 from omnia_core.sessions.own import ListedSession, ListPlace, OwnSessions
 from omnia_core.sessions.sqlite import moments, rows
 from omnia_core.sessions.sqlite.file import SqliteFile
@@ -16,8 +17,10 @@ _KEPT = "coalesce(kept_until > expires_at, 0)"
 _END = f"UPDATE sessions SET ended = 1, expires_at = ?, checkpoint = NULL WHERE {_OPEN} AND {_KEPT}"  # noqa: S608 - likewise
 _DELETE = f"DELETE FROM sessions WHERE {_OPEN}"  # noqa: S608 - likewise
 _LIST = (
-    "SELECT id, name, begun_at, active_at, expires_at, turns, status,"
-    " input_tokens + output_tokens, cost_usd FROM sessions"
+    "SELECT id, name, begun_at, active_at, expires_at, turns, status,"  # noqa: S608 - likewise
+    " input_tokens + output_tokens, cost_usd,"
+    f" (SELECT substr(record, 1, {RECORD_PREFIX}) FROM messages WHERE session = key"
+    " AND role = 'user' AND first_position = 0 ORDER BY position LIMIT 1) FROM sessions"
     " WHERE namespace = ? AND agent = ? AND user_id = ? AND tag = 'agent' AND NOT ended"
     " AND expires_at > ? AND (begun_at, id) < (?, ?) ORDER BY begun_at DESC, id DESC LIMIT ?"
 )
@@ -67,8 +70,9 @@ def _list(connection: sqlite3.Connection, values: tuple[object, ...]) -> list[Li
             status=status,
             tokens=tokens,
             cost_usd=cost,
+            first_message=recorded_first_words(record),
         )
-        for id_, name, begun_at, active_at, expires_at, turns, status, tokens, cost in (
+        for id_, name, begun_at, active_at, expires_at, turns, status, tokens, cost, record in (
             connection.execute(_LIST, values)
         )
     ]

@@ -14,6 +14,8 @@ export interface Session {
   id: string;
   agent: string;
   name: string;
+  // Absent where it is deleted, or nobody said anything.
+  first_message?: string;
   tag: "agent" | "function";
   status: "active" | "completed" | "error" | "cancelled";
   begun_at: string;

@@ -14,12 +14,14 @@ const UNNAMED = "Unnamed";
 export interface Known {
   id: string;
   name: string;
+  // The first words that its user said, where the agent lists them.
+  said?: string | undefined;
   // When it was last used, in milliseconds since 1970.
   at: number;
 }
 
 interface Page {
-  sessions: { id: string; name: string; last_at: string }[];
+  sessions: { id: string; name: string; first_message?: string; last_at: string }[];
   next?: string;
 }
 
@@ -66,9 +68,10 @@ export class KnownConversations extends Changes {
       return;
     }
     const names = new Map([...this.#read(), ...this.list].map(({ id, name }) => [id, name]));
-    const listed = page.sessions.map(({ id, name, last_at }) => ({
+    const listed = page.sessions.map(({ id, name, first_message, last_at }) => ({
       id,
-      name: name || this.#said.get(id) || names.get(id) || UNNAMED,
+      name: name || this.#said.get(id) || first_message || names.get(id) || UNNAMED,
+      said: first_message,
       at: Date.parse(last_at),
     }));
     this.next = page.next ?? "";
@@ -83,7 +86,7 @@ export class KnownConversations extends Changes {
     // Another tab may have written meanwhile.
     const list = this.can("list") ? this.list : this.#read();
     const known = list.find((each) => each.id === id);
-    const entry = { id, name: name.slice(0, LONGEST_NAME) || known?.name || id, at: Date.now() };
+    const entry = { ...known, id, name: name.slice(0, LONGEST_NAME) || known?.name || id, at: Date.now() };
     this.#write([entry, ...list.filter((each) => each.id !== id)]);
   }
 
@@ -132,6 +135,6 @@ export class KnownConversations extends Changes {
 }
 
 function isKnown(value: unknown): value is Known {
-  const { id, name, at } = (value ?? {}) as Partial<Known>;
-  return typeof id === "string" && typeof name === "string" && typeof at === "number";
+  const { id, name, said = "", at } = (value ?? {}) as Partial<Known>;
+  return typeof at === "number" && [id, name, said].every((each) => typeof each === "string");
 }

@@ -168,12 +168,12 @@ class MessageStream:
             case "ping":
                 pass
             case _:
-                return self._other(found or loads_object(data) or {}, data)
+                return self._other(found or loads_object(data), data)
         return ""
 
     def _other(self, event: JsonObject, data: bytes) -> str:
         """Process an event of an unknown type; it may be a message that was not streamed."""
-        if not event.get("type") and "delta" in event and "choices" not in event:
+        if not event.get("type") and "choices" not in event:
             read = _lenient.convert(event)
             if read.delta is not None and (read.delta.text or read.delta.partial_json):
                 return self._continue_block(read.index, read.delta)
@@ -228,7 +228,7 @@ class MessageStream:
         if index in self._open:
             # Some servers number no blocks, and end none.
             self._end_block(index)
-        if block.type == "text" or (block.text and not block.type):
+        if block.type in ("text", ""):
             return self._text(block.text)
         if block.type == "tool_use":
             self.size.add_call(len(block.id) + len(block.name) + len(bytes(block.input)))

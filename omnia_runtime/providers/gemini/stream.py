@@ -145,8 +145,8 @@ class ContentStream:
         except UNDECODABLE:
             return self._read_unexpected(data)
         if chunk.candidates:
-            return self._chunk(chunk)
-        return self._without_candidate(chunk, loads_object(data) or {}, data)
+            return self._chunk(chunk, chunk.candidates[0])
+        return self._without_candidate(chunk, loads_object(data), data)
 
     def _read_unexpected(self, data: bytes) -> str:
         if is_done_marker(data):
@@ -155,7 +155,7 @@ class ContentStream:
         for event in self._unexpected.objects(data):
             chunk = _lenient.convert(event)
             if chunk.candidates:
-                text += self._chunk(chunk)
+                text += self._chunk(chunk, chunk.candidates[0])
             else:
                 text += self._without_candidate(chunk, event, data)
         return text
@@ -190,7 +190,7 @@ class ContentStream:
             reason = without_calls(answered=answered)
         return [*self._media, *calls, Finished(reason, self._counted())]
 
-    def _chunk(self, chunk: _Chunk) -> str:
+    def _chunk(self, chunk: _Chunk, candidate: _Candidate) -> str:
         if chunk.usage_metadata is not None:
             self._usage = chunk.usage_metadata
         self._read_feedback(chunk.prompt_feedback)
@@ -198,14 +198,13 @@ class ContentStream:
             # Raised when the text of this chunk has been said.
             self._failure = member_failure(chunk.error, _OTHER_ERROR)
             self.done = self._failure is not None
-        candidate = (chunk.candidates or [_Candidate()])[0]
         text = ""
         if candidate.content is not None and candidate.content.parts:
             for part in candidate.content.parts:
                 text += self._part(part)
         if text:
             self._said = True
-        if candidate.finish_reason and (reason := given_reason(candidate.finish_reason)):
+        if reason := given_reason(candidate.finish_reason):
             self._reason = reason
             self._detail = candidate.finish_message or self._detail
         return text

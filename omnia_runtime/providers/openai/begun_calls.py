@@ -36,7 +36,7 @@ class BegunCalls(Generic[T]):
         self._calls: dict[str, BegunCall[T]] = {}
         self._at: dict[int | None, str] = {}
 
-    def key(self, item_id: str, position: int | None, *, begins: bool) -> str:
+    def key(self, item_id: str | None, position: int | None, *, begins: bool) -> str:
         """Return the key of the call that an event belongs to.
 
         It is the call with this id. Some servers give every event a new id, so that only the
@@ -59,7 +59,7 @@ class BegunCalls(Generic[T]):
             self._size.add_arguments(ITEM + len(key) + len(name) + len(arguments))
             self._calls[key] = BegunCall(item, arguments)
 
-    def add(self, key: str, delta: str, whole: str | None) -> None:
+    def add(self, key: str, delta: str | None, whole: str | None) -> None:
         """Add a piece of the arguments, or replace them by the `whole`."""
         call = self._calls[key]
         if whole is not None:

@@ -46,8 +46,8 @@ class CallPieces:
         name: str,
         arguments: str,
         *,
-        extra: bytes = b"",
-        whole: bool = False,
+        extra: bytes,
+        whole: bool,
     ) -> None:
         """Add a piece.
 
@@ -128,12 +128,11 @@ def _begins_another(call: _Call, call_id: str, name: str) -> bool:
         return False
     if call_id and call.id and call_id != call.id:
         return True
-    if call.name and not name.startswith(call.name):
+    if not name.startswith(call.name):
         return True
     if call_id and call.id:
         return False
-    arguments = "".join(call.arguments)
-    return bool(call.name and arguments) and is_json(arguments)
+    return bool(call.name) and is_json("".join(call.arguments))
 
 
 def _joined(pieces: Sequence[str]) -> str:

@@ -131,7 +131,7 @@ class ChatStream:
         if chunk.choices:
             text = self._chunk(chunk)
             return text if self._think_tags is None else self._untagged(text, self._think_tags)
-        return self._without_choice(chunk, loads_object(data) or {}, data)
+        return self._without_choice(chunk, loads_object(data), data)
 
     def _untagged(self, text: str, tags: ThinkTags) -> str:
         text = tags.feed(text) if text else ""
@@ -184,8 +184,9 @@ class ChatStream:
         return text if choice.message is None else text + self._whole(choice.message, delta)
 
     def _end(self, chunk: _Chunk, choice: _Choice) -> None:
-        if chunk.usage is not None or choice.usage is not None:
-            self._count(chunk.usage or choice.usage or _Usage())
+        usage = chunk.usage or choice.usage
+        if usage is not None:
+            self._count(usage)
         self._reason = given_reason(choice.finish_reason) or self._reason
         for error in (chunk.error, choice.error):
             if error is not NOTHING and self._failure is None:
@@ -202,11 +203,8 @@ class ChatStream:
         self._reasoning.add(message.reasoning_content, message.reasoning, message.reasoning_details)
 
     def _continue_calls(self, message: _Delta, *, whole: bool = False) -> None:
-        calls = message.tool_calls
-        if not calls and message.function_call is not None:
-            # Some servers send the same call in both members.
-            calls = [_CallDelta(function=message.function_call)]
-        for call in calls or ():
+        # Some servers send the same call in both members.
+        for call in message.tool_calls or [_CallDelta(function=message.function_call)]:
             function = call.function or _Function(call.name, call.arguments)
             self._calls.add(
                 None if whole else call.index,

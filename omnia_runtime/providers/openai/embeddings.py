@@ -12,6 +12,7 @@ from omnia_core.files.providers import ProviderConfig
 from omnia_core.sessions.audit import CallStatus
 from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.observe.audit import current_recorder
+from omnia_runtime.providers.lenient import token_count
 from omnia_runtime.providers.openai.chat import api_url
 from omnia_runtime.providers.pricing import prices_of
 from omnia_runtime.providers.vendor_http import VendorHTTP
@@ -23,7 +24,7 @@ class _Embedding(Struct):
 
 
 class _Usage(Struct):
-    prompt_tokens: int = 0
+    prompt_tokens: int | None = None
 
 
 class _Answer(Struct):
@@ -54,20 +55,21 @@ class OpenAIEmbeddings:
         Raises:
             ProviderError: the call failed, or its answer is not what was asked for.
         """
-        began, status, usage, failure = time.monotonic(), "error", Usage(), None
+        began = time.monotonic()
+        status: CallStatus = "cancelled"
+        usage, failure = Usage(), None
         try:
             found = await self._ask(texts)
-            tokens = found.usage.prompt_tokens if found.usage else 0
+            tokens = token_count(found.usage.prompt_tokens) if found.usage else 0
             status, usage = "success", self._prices.priced(Usage(input_tokens=tokens))
         except Exception as error:
-            failure = error
+            status, failure = "error", error
             raise
         finally:
             if (trail := current_recorder()) is not None:
-                named: CallStatus = "success" if status == "success" else "error"
                 took = time.monotonic() - began
                 trail.provider_called(
-                    self._config.name, self._config.model, named, took, usage, failure
+                    self._config.name, self._config.model, status, took, usage, failure
                 )
         return [each.embedding for each in sorted(found.data, key=lambda each: each.index)]
 
@@ -78,9 +80,10 @@ class OpenAIEmbeddings:
             found = msgspec.json.decode(answer, type=_Answer)
         except msgspec.MsgspecError as error:
             raise self._http.error(f"answered without embeddings: {error}") from error
-        sizes = {len(each.embedding) for each in found.data}
-        if len(found.data) != len(texts) or len(sizes) != 1 or 0 in sizes:
+        lengths = sorted({len(each.embedding) for each in found.data})
+        if len(found.data) != len(texts) or len(lengths) != 1 or lengths == [0]:
             raise self._http.error(
-                f"answered with {len(found.data)} embeddings of {len(texts)} texts"
+                f"answered with {len(found.data)} embeddings of the lengths {lengths} for"
+                f" {len(texts)} texts: expected one for each text, all of the same length"
             )
         return found

@@ -24,6 +24,9 @@ from omnia_runtime.providers.openai.media import (
 )
 from omnia_runtime.providers.openai.models import family_of, reasons
 
+# Marks our `opaque` text: another vendor's adapter may have left its own in the conversation.
+_VENDOR = "openai"
+
 
 def responses_body(config: ProviderConfig, request: ChatRequest) -> JsonObject:
     """Map a request. Parameters that are not set are left out, so that the server's defaults hold.
@@ -139,9 +142,9 @@ class _Reasoning(Struct, frozen=True):
     A model that gets them back continues its reasoning, instead of beginning again.
     """
 
+    vendor: str
     model: str
     items: list[JsonObject]
-    vendor: str = "openai"
 
 
 def packed_reasoning(model: str, items: Sequence[Raw]) -> str:
@@ -149,8 +152,8 @@ def packed_reasoning(model: str, items: Sequence[Raw]) -> str:
     if not items:
         return ""
     read = (loads_object(bytes(item)) for item in items)
-    kept = [item for item in read if item is not None]
-    return msgspec.json.encode({"vendor": "openai", "model": model, "items": kept}).decode()
+    kept = [item for item in read if item]
+    return msgspec.json.encode(_Reasoning(_VENDOR, model, kept)).decode()
 
 
 def unpacked_reasoning(opaque: str, model: str) -> list[JsonObject]:
@@ -161,7 +164,7 @@ def unpacked_reasoning(opaque: str, model: str) -> list[JsonObject]:
         found = msgspec.json.decode(opaque, type=_Reasoning)
     except msgspec.DecodeError:
         return []
-    if (found.vendor, found.model) != ("openai", model):
+    if (found.vendor, found.model) != (_VENDOR, model):
         return []
     # The server looks up an item without its content, and has stored none.
     return [item for item in found.items if item.get("encrypted_content") or item.get("content")]

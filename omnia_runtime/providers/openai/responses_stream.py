@@ -4,8 +4,6 @@ Servers differ in which events they send: a text or a call may stand only in an 
 that it is complete, or only in the response at the end.
 """
 
-import json
-
 from msgspec import Raw
 
 from omnia_core.conversation.usage import Usage
@@ -41,7 +39,6 @@ from omnia_runtime.providers.vendor_stream import (
     with_unique_ids,
 )
 
-_TEXT = "response.output_text.delta"
 _PARAGRAPH = "\n\n"
 _ENDED = ("completed", "incomplete")
 
@@ -90,8 +87,6 @@ class ResponseStream:
             event = decode_event(data)
         except UNDECODABLE:
             return self._read_unexpected(data)
-        if event.type == _TEXT and event.delta:
-            return self._text(event.delta)
         return self._event(event, None, data)
 
     def _read_unexpected(self, data: bytes) -> str:
@@ -100,7 +95,9 @@ class ResponseStream:
         events = self._unexpected.objects(data)
         return "".join(self._event(lenient_event.convert(event), event, data) for event in events)
 
-    def _text(self, text: str) -> str:
+    def _text(self, text: str | None) -> str:
+        if not text:
+            return ""
         if self._separator:
             text, self._separator = self._separator + text, ""
         self._pieces.append(text)
@@ -108,19 +105,16 @@ class ResponseStream:
 
     def _rest(self, whole: str | None, start: int) -> str:
         """Return what was not streamed of a text whose first piece is that at `start`."""
-        said = "".join(self._pieces[start:])
-        if not whole or said.endswith(whole):
-            return ""
-        rest = unsaid(whole, said.removeprefix(_PARAGRAPH))
-        return self._text(rest) if rest else ""
+        said = "".join(self._pieces[start:]).removeprefix(_PARAGRAPH)
+        return self._text(unsaid(whole or "", said))
 
     def _event(self, event: ResponseEvent, found: JsonObject | None, data: bytes) -> str:
         match event.type or (data.name if isinstance(data, NamedEvent) else ""):
             case "response.output_text.delta":
-                return self._text(event.delta) if event.delta else ""
+                return self._text(event.delta)
             case "response.refusal.delta":
                 self._refused = True
-                return self._text(event.delta) if event.delta else ""
+                return self._text(event.delta)
             case "response.output_text.done" | "response.content_part.done":
                 return self._part(data)
             case "response.refusal.done":
@@ -137,10 +131,10 @@ class ResponseStream:
             case "response.completed" | "response.incomplete" | "response.done":
                 return self._end(event, data)
             case "response.failed" | "response.cancelled" | "response.error":
-                event_object = found or loads_object(data) or {}
+                event_object = found or loads_object(data)
                 raise stream_failure(event_object.get("response") or event_object)
             case kind if not kind.startswith("response."):
-                return self._other(found or loads_object(data) or {}, data)
+                return self._other(found or loads_object(data), data)
             case _:
                 # A summary of the reasoning, or of an item that is not known here, is progress.
                 self.size.total += len(event.delta or "")
@@ -169,8 +163,7 @@ class ResponseStream:
 
     def _other(self, event: JsonObject, data: bytes) -> str:
         """Process an event of an unknown type; it may be a whole response that was not streamed."""
-        is_response = event.get("object") == "response" or isinstance(event.get("output"), list)
-        response = event if is_response else event.get("response")
+        response = event if isinstance(event.get("output"), list) else event.get("response")
         if isinstance(response, dict):
             _raise_failure(response)
             output, status = response.get("output"), response.get("status")
@@ -185,15 +178,15 @@ class ResponseStream:
         self._items.add(key)
 
     def _call_piece(self, data: bytes) -> None:
-        event = loads_object(data) or {}
+        event = loads_object(data)
         piece = lenient_detail.convert(event)
         added = lenient_item.convert(event.get("item"))
         if added.type not in ("function_call", ""):
             return
-        item_id, begins = piece.item_id or added.id or "", bool(added.type)
+        item_id, begins = piece.item_id or added.id, bool(added.type)
         key = self._begun.key(item_id, piece.output_index, begins=begins)
         self._begun.begin(key, added, added.name or "", added.arguments or "")
-        self._begun.add(key, piece.delta or "", piece.arguments)
+        self._begun.add(key, piece.delta, piece.arguments)
 
     def _calls_in_pieces(self) -> None:
         """Put together the calls of servers that do not send their items when complete."""
@@ -206,10 +199,9 @@ class ResponseStream:
                 self._call(item, begun.length)
 
     def _item(self, raw: Raw) -> str:
-        found = loads(bytes(raw))
-        item = lenient_item.convert(found)
+        item = lenient_item.convert(loads(bytes(raw)))
         if item.type == "reasoning":
-            self._reason_with(found)
+            self._reason_with(raw)
         elif item.type == "message" or (not item.type and item.content):
             return self._message(item)
         elif item.type == "function_call":
@@ -230,10 +222,9 @@ class ResponseStream:
         self._refused = self._refused or any(content.refusal for content in contents)
         return "".join(map(_text_of, contents))
 
-    def _reason_with(self, item: object) -> None:
-        encoded = _encoded(item)
-        self.size.add_other(ITEM + len(bytes(encoded)))
-        self._reasoning.append(encoded)
+    def _reason_with(self, item: Raw) -> None:
+        self.size.add_other(ITEM + len(bytes(item)))
+        self._reasoning.append(item)
 
     def _call(self, item: ResponseItem, counted: int = 0) -> None:
         """Read a complete call; `counted` characters of its arguments were counted in pieces."""
@@ -255,33 +246,32 @@ class ResponseStream:
 
     def _end(self, event: ResponseEvent, data: bytes) -> str:
         # Some servers send the response itself, without the object around it.
-        found = loads_object(bytes(event.response)) or loads_object(data) or {}
+        found = loads_object(bytes(event.response)) or loads_object(data)
         _raise_failure(found)
         response = lenient_response.convert(found)
-        if event.type == "response.incomplete" and not response.status:
+        if event.type == "response.incomplete":
             response.status = "incomplete"
         return self._finish(response)
 
     def _finish(self, response: FinalResponse) -> str:
         """Read the response at the end, with what was not streamed of it."""
-        self.done = True
-        found = [loads(bytes(raw)) for raw in response.output]
-        items = [lenient_item.convert(item) for item in found]
+        items = [lenient_item.convert(loads(bytes(raw))) for raw in response.output]
         messages = [self._content(item) for item in items if item.type in ("message", "")]
         self._separator = ""
         whole = _PARAGRAPH.join(part for part in messages if part) or response.output_text
         text = self._rest(whole, 0)
-        for value, item in zip(found, items, strict=True):
+        for raw, item in zip(response.output, items, strict=True):
             if item.type == "function_call":
                 self._call(item)
             elif item.type == "reasoning" and not self._calls:
-                self._reason_with(value)
+                self._reason_with(raw)
         details = response.incomplete_details
         if details and details.reason:
             self._reason = details.reason
         elif response.status == "incomplete":
             self._reason = "max_output_tokens"
         self._count(response.usage or ResponseTokens())
+        self.done = True
         return text
 
     def _count(self, usage: ResponseTokens) -> None:
@@ -323,7 +313,3 @@ def _text_of(content: ResponseContent) -> str:
 def _raise_failure(response: JsonObject) -> None:
     if is_reported(response.get("error")) or response.get("status") in ("failed", "cancelled"):
         raise stream_failure(response)
-
-
-def _encoded(item: object) -> Raw:
-    return Raw(json.dumps(item, ensure_ascii=False).encode())

@@ -42,7 +42,7 @@ class ThinkTags:
             held = "".join(self._held)
             begun = held.lstrip()
             near = len(held) - len(begun) <= _MAX_BLANK
-            if near and len(begun) < len(_OPEN) and _OPEN.startswith(begun):
+            if near and _OPEN.startswith(begun):
                 return ""
             if not near or not begun.startswith(_OPEN):
                 self.passed = True
@@ -60,9 +60,7 @@ class ThinkTags:
 
     def end(self) -> str:
         """Return the text that is held back: the reasoning too, if its end did not come."""
-        held = "".join(self._held)
-        self._held.clear()
-        return held
+        return "".join(self._held)
 
     def _answer(self, text: str) -> str:
         """Return the text without the line breaks between reasoning and answer."""

@@ -615,7 +615,7 @@ class ListConversationsResponse(_message.Message):
     def __init__(self, conversations: _Optional[_Iterable[_Union[ListedConversation, _Mapping]]] = ..., next: _Optional[str] = ..., unavailable: _Optional[str] = ...) -> None: ...
 
 class ListedConversation(_message.Message):
-    __slots__ = ("session_id", "session_name", "begun_at", "last_at", "ends_at", "turns", "status", "tokens", "cost_usd")
+    __slots__ = ("session_id", "session_name", "begun_at", "last_at", "ends_at", "turns", "status", "tokens", "cost_usd", "first_message")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     SESSION_NAME_FIELD_NUMBER: _ClassVar[int]
     BEGUN_AT_FIELD_NUMBER: _ClassVar[int]
@@ -625,6 +625,7 @@ class ListedConversation(_message.Message):
     STATUS_FIELD_NUMBER: _ClassVar[int]
     TOKENS_FIELD_NUMBER: _ClassVar[int]
     COST_USD_FIELD_NUMBER: _ClassVar[int]
+    FIRST_MESSAGE_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     session_name: str
     begun_at: str
@@ -634,7 +635,8 @@ class ListedConversation(_message.Message):
     status: str
     tokens: int
     cost_usd: float
-    def __init__(self, session_id: _Optional[str] = ..., session_name: _Optional[str] = ..., begun_at: _Optional[str] = ..., last_at: _Optional[str] = ..., ends_at: _Optional[str] = ..., turns: _Optional[int] = ..., status: _Optional[str] = ..., tokens: _Optional[int] = ..., cost_usd: _Optional[float] = ...) -> None: ...
+    first_message: str
+    def __init__(self, session_id: _Optional[str] = ..., session_name: _Optional[str] = ..., begun_at: _Optional[str] = ..., last_at: _Optional[str] = ..., ends_at: _Optional[str] = ..., turns: _Optional[int] = ..., status: _Optional[str] = ..., tokens: _Optional[int] = ..., cost_usd: _Optional[float] = ..., first_message: _Optional[str] = ...) -> None: ...
 
 class NameConversationRequest(_message.Message):
     __slots__ = ("session_id", "name")

@@ -1,4 +1,5 @@
-// Find anything: agents, conversations that this device knows of, and commands, by a part of their names.
+// Find anything: agents, conversations that this device knows of, and commands, by a part of their names; conversations
+// by their first words too.
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { KnownConversations } from "../known";
@@ -11,6 +12,8 @@ const DIALOG = "find";
 interface Entry {
   kind: string;
   text: string;
+  // It is found by these words too.
+  said?: string | undefined;
   // An address of the page, or what is done.
   to: string | (() => void);
 }
@@ -23,8 +26,8 @@ function* entries(): Generator<Entry> {
   }
   for (const { namespace, name } of agents) {
     const agent = { namespace, name };
-    for (const { id, name: text } of new KnownConversations(agent).list) {
-      yield { kind: name, text, to: addressOf({ ...NOWHERE, agent, session: id }) };
+    for (const { id, name: text, said } of new KnownConversations(agent).list) {
+      yield { kind: name, text, said, to: addressOf({ ...NOWHERE, agent, session: id }) };
     }
   }
   const kind = "command";
@@ -41,7 +44,7 @@ function found(query: string): Entry[] {
   const words = query.toLowerCase().split(/\s+/);
   const list: Entry[] = [];
   for (const each of entries()) {
-    const text = `${each.text} ${each.kind}`.toLowerCase();
+    const text = `${each.text} ${each.said ?? ""} ${each.kind}`.toLowerCase();
     if (words.every((word) => text.includes(word))) list.push(each);
     if (list.length === SHOWN) break;
   }

@@ -182,9 +182,10 @@ const Table = ({ sessions }: { sessions: Session[] }) => (
 );
 
 // A conversation that has not ended is gone on with at its agent.
-function Name({ session: { id, name, agent, tag, ended } }: { session: Session }) {
+function Name({ session: { id, name, first_message, agent, tag, ended } }: { session: Session }) {
   const served = hub.overview?.agents.find((each) => each.name === agent);
-  const text = name || (tag === "function" ? `call ${id}` : `Unnamed, ${id}`);
+  // Calls of one function begin with the same words.
+  const text = name || (tag === "function" ? `call ${id}` : first_message || `Unnamed, ${id}`);
   if (!served || ended || tag === "function") {
     return (
       <>

@@ -1,4 +1,4 @@
-"""Answers of Claude and Gemini, event by event: what each piece adds, says and counts."""
+"""Answers of Claude, event by event: what each piece adds, says and counts."""
 
 import json
 from typing import Any
@@ -6,26 +6,20 @@ from typing import Any
 import pytest
 
 from omnia_core.conversation.parts import Media, Part
+from omnia_core.conversation.tools import ToolCall
 from omnia_core.conversation.usage import Usage
 from omnia_core.sessions import Message
-from omnia_runtime.ports.model import (
-    ChatRequest,
-    Finished,
-    MediaProduced,
-    ModelEvent,
-    ToolCallRequest,
-)
+from omnia_runtime.ports.model import ChatRequest, Finished, ModelEvent, ToolCallRequest
+from omnia_runtime.providers.claude.messages import LayoutItem, packed_layout
 from omnia_runtime.providers.claude.request import messages_body
 from omnia_runtime.providers.claude.stream import MessageStream
-from omnia_runtime.providers.gemini.stream import ContentStream
 from omnia_runtime.providers.sse import NamedEvent
 from omnia_runtime.providers.vendor_errors import VendorFailure
+from omnia_runtime.providers.vendor_stream import AnswerReader
 from tests.runtime.claude_calls import CONFIG, HI
 
-Stream = MessageStream | ContentStream
 
-
-def read(stream: Stream, *events: dict[str, Any]) -> str:
+def read(stream: AnswerReader, *events: dict[str, Any]) -> str:
     return "".join(stream.read(json.dumps(event).encode()) for event in events)
 
 
@@ -39,9 +33,6 @@ def reason(events: list[ModelEvent]) -> str:
     last = events[-1]
     assert isinstance(last, Finished)
     return last.reason
-
-
-# Claude
 
 
 def start(index: int, **block: Any) -> dict[str, Any]:
@@ -75,6 +66,9 @@ JSON = {"type": "input_json_delta"}
         ([{"type": "message", "content": [{"type": "text", "text": "a"}]}], "a"),
         ([{"content": [{"type": "text", "text": "a"}], "stop_reason": "end_turn"}], "a"),
         ([{"type": "message_start", "message": {"content": [{"type": "text", "text": "a"}]}}], "a"),
+        # Events that look like others.
+        ([start(0, text="a"), {"type": "citation", "delta": {"text": "b"}}], "a"),
+        ([start(0, text="a"), {"content": [{"type": "text", "text": "b"}]}], "a"),
     ],
 )
 def test_claudes_text_is_said_however_it_comes(events: list[dict[str, Any]], said: str) -> None:
@@ -118,6 +112,9 @@ def test_an_error_beside_an_empty_piece_is_an_error() -> None:
     error = {"type": "overloaded_error", "message": "busy"}
     with pytest.raises(VendorFailure, match="busy"):
         read(stream, {"delta": {"text": ""}, "error": error})
+    with pytest.raises(VendorFailure, match="busy") as failed:
+        read(stream, {"type": "error", "error": {"message": "busy"}})
+    assert failed.value.status == 500
 
 
 def test_claudes_event_without_a_type_is_what_its_line_says() -> None:
@@ -183,83 +180,6 @@ def test_only_the_end_of_an_answer_in_two_parts_loses_its_white_space() -> None:
     assert [block["text"] for block in last["content"]] == ["One, ", "two."]
 
 
-# Gemini
-
-
-def chunk(*parts: dict[str, Any], **candidate: Any) -> dict[str, Any]:
-    return {"candidates": [{"content": {"parts": list(parts)}, **candidate}]}
-
-
-GEMINI_CALL = {"functionCall": {"name": "get", "id": "abc", "args": {"x": 1}}}
-PICTURE = {"inlineData": {"mimeType": "image/png", "data": "AAAA"}}
-OVER = {"finishReason": "STOP"}
-
-
-@pytest.mark.parametrize("part", [{"text": "hi"}, PICTURE, GEMINI_CALL])
-def test_an_answer_of_any_kind_is_one_however_it_ended(part: dict[str, Any]) -> None:
-    stream = ContentStream()
-    read(stream, chunk(part, finishReason="SOMETHING_NEW"))
-    assert isinstance(stream.finish()[-1], Finished)
-    silent = ContentStream()
-    read(silent, chunk({"thought": True, "text": "hm"}, finishReason="SOMETHING_NEW"))
-    with pytest.raises(VendorFailure):
-        silent.finish()
-
-
-@pytest.mark.parametrize("beside", [True, False])
-def test_a_prompt_that_is_blocked_is_not_answered(*, beside: bool) -> None:
-    stream = ContentStream()
-    feedback = {"promptFeedback": {"blockReason": "SAFETY"}}
-    answer = chunk(GEMINI_CALL, **OVER)
-    for event in [{**answer, **feedback}] if beside else [answer, feedback]:
-        read(stream, event)
-    rest = stream.finish()
-    assert (reason(rest), calls(rest)) == ("safety", [])
-
-
-def test_geminis_error_beside_a_text_is_raised_when_the_text_was_said() -> None:
-    stream = ContentStream()
-    error = {"error": {"code": 503, "message": "busy", "status": "UNAVAILABLE"}}
-    assert read(stream, {**chunk({"text": "half"}), **error}) == "half"
-    assert stream.done
-    with pytest.raises(VendorFailure, match="busy") as failed:
-        stream.finish()
-    assert failed.value.retry
-
-
-@pytest.mark.parametrize(
-    ("part", "total"),
-    [
-        (GEMINI_CALL, 3 + 3 + 8),
-        ({**GEMINI_CALL, "thoughtSignature": "abcd"}, 3 + 3 + 8 + 4),
-        ({"thought": True, "text": "think"}, 5),
-        (PICTURE, 256 + 4),
-        ({"text": "hi"}, 0),
-    ],
-)
-def test_every_part_of_geminis_answer_is_counted_once(part: dict[str, Any], total: int) -> None:
-    stream = ContentStream()
-    read(stream, chunk(part, **OVER))
-    assert stream.size.total == total
-
-
-def test_geminis_counts_are_those_of_the_last_chunk_that_has_some() -> None:
-    stream = ContentStream()
-    usage = {
-        "promptTokenCount": 5,
-        "toolUsePromptTokenCount": 2,
-        "cachedContentTokenCount": 3,
-        "candidatesTokenCount": 7,
-        "thoughtsTokenCount": 4,
-    }
-    read(stream, {**chunk({"text": "a"}), "usageMetadata": {"promptTokenCount": 1}})
-    read(stream, {**chunk(**OVER), "usageMetadata": usage}, {"modelVersion": "x"})
-    assert stream.finish() == [Finished("stop", Usage(7, 11, 3))]
-    late = ContentStream()
-    read(late, chunk({"text": "a"}, **OVER), {"usageMetadata": usage})
-    assert late.finish() == [Finished("stop", Usage(7, 11, 3))]
-
-
 def test_a_conversation_without_a_word_is_sent_as_none() -> None:
     assert messages_body(CONFIG, ChatRequest("", [Message("user", "")]))["messages"] == []
 
@@ -285,10 +205,100 @@ def test_a_part_without_content_or_of_another_type_is_refused_before_it_is_sent(
 def test_claudes_answer_that_does_not_stream_goes_back_as_one_that_did() -> None:
     texts = {"type": "text", "text": "hi"}
     whole, streamed = MessageStream(), MessageStream()
-    read(whole, {"type": "message", "content": [{**TOOL, "input": {}}, texts]}, over("tool_use"))
-    read(streamed, start(0, **TOOL, input={}), stop(0), start(1, **texts), stop(1))
+    blocks: list[dict[str, Any]] = [
+        {"type": "redacted_thinking", "data": "x"},
+        {**TOOL, "input": {}},
+        texts,
+    ]
+    read(whole, {"type": "message", "content": blocks, "stop_reason": "tool_use"})
+    assert whole.done
+    for index, block in enumerate(blocks):
+        read(streamed, start(index, **block), stop(index))
     read(streamed, over("tool_use"))
     assert whole.finish() == streamed.finish()
+
+
+def test_claudes_call_goes_back_with_all_that_came_before_it() -> None:
+    stream = MessageStream()
+    thinking = [
+        start(0, type="thinking", thinking="a"),
+        delta(0, type="signature_delta", signature="s"),
+        delta(0, type="thinking_delta", thinking="b"),
+        stop(0),
+    ]
+    texts = [start(2, type="text", text="hi"), delta(2, type="text_delta", text=" you")]
+    read(stream, *thinking, start(1, type="redacted_thinking", data="d"), *texts)
+    read(stream, start(3, **TOOL), stop(3), over("tool_use"))
+    thought = {"type": "thinking", "thinking": "ab", "signature": "s"}
+    layout: list[LayoutItem] = [thought, {"type": "redacted_thinking", "data": "d"}, 6, None]
+    assert stream.finish()[0] == ToolCallRequest("abc", "get", "{}", packed_layout(layout))
+
+
+@pytest.mark.parametrize(
+    ("events", "why", "expected", "made"),
+    [
+        ([start(0, **TOOL, input={"x": 1})], "tool_use", "tool_use", 1),
+        ([start(0, **TOOL, input={"x": 1})], "end_turn", "tool_use", 1),
+        ([start(0, **TOOL, input={"x": 1})], "max_tokens", "max_output_tokens", 1),
+        (
+            [start(0, **TOOL), delta(0, **JSON, partial_json="{")],
+            "max_tokens",
+            "max_output_tokens",
+            0,
+        ),
+        ([start(0, **TOOL, input={"x": 1})], "refusal", "refusal", 0),
+        ([start(0, type="text", text="a")], "tool_use", "stop", 0),
+    ],
+)
+def test_claudes_end_says_why_and_which_calls_are_made(
+    events: list[dict[str, Any]], why: str, expected: str, made: int
+) -> None:
+    stream = MessageStream()
+    read(stream, *events, over(why))
+    rest = stream.finish()
+    assert (reason(rest), len(calls(rest))) == (expected, made)
+
+
+@pytest.mark.parametrize(
+    ("events", "problem"),
+    [
+        ([start(0, type="text", text="a")], "before its answer"),
+        ([{"type": "message_stop"}], "before its answer"),
+        ([over("tool_use")], "a tool call that it did not send"),
+        ([start(0, type="tool_use", id="abc"), over()], "without the name of its tool"),
+    ],
+)
+def test_half_an_answer_of_claude_is_an_error(events: list[dict[str, Any]], problem: str) -> None:
+    stream = MessageStream()
+    read(stream, *events)
+    with pytest.raises(VendorFailure, match=problem):
+        stream.finish()
+
+
+@pytest.mark.parametrize(
+    ("calls_before", "kinds"), [(1, ["thinking", "tool_use"]), (2, ["tool_use"])]
+)
+def test_thinking_goes_back_only_with_all_the_calls_of_its_answer(
+    calls_before: int, kinds: list[str]
+) -> None:
+    thought = {"type": "thinking", "thinking": "a", "signature": "s"}
+    opaque = packed_layout([thought, *[None] * calls_before])
+    history = [
+        Message("user", "hi"),
+        Message("assistant", tool_calls=(ToolCall("c1", "get", "{}", opaque),)),
+        Message("tool", "1", tool_call_id="c1"),
+    ]
+    sent = messages_body(CONFIG, ChatRequest("", history))["messages"][1]["content"]
+    assert [block["type"] for block in sent] == kinds
+
+
+def test_claudes_reason_stays_when_a_later_event_has_none() -> None:
+    whole = {"type": "message_start", "message": {"content": [], "stop_reason": "max_tokens"}}
+    for first in (over("max_tokens"), whole):
+        stream = MessageStream()
+        later = {"type": "message_delta", "delta": {"stop_reason": None}}
+        read(stream, start(0, type="text", text="a"), first, later)
+        assert reason(stream.finish()) == "max_output_tokens"
 
 
 def test_claudes_stop_ends_the_reading() -> None:
@@ -299,25 +309,6 @@ def test_claudes_stop_ends_the_reading() -> None:
     read(stream, {"type": "ping"}, {"type": "message_stop"})
     assert stream.done
     assert reason(stream.finish()) == "stop"
-
-
-@pytest.mark.parametrize(
-    ("mime", "kind"),
-    [("image/png", "image"), ("audio/wav", "audio"), ("application/pdf", "document")],
-)
-def test_what_gemini_makes_is_of_the_kind_that_its_type_says(mime: str, kind: str) -> None:
-    stream = ContentStream()
-    read(stream, chunk({"inlineData": {"mimeType": mime, "data": "AAAA"}}, **OVER))
-    (produced, _) = stream.finish()
-    assert isinstance(produced, MediaProduced)
-    assert produced.part == Part(kind, media=Media(mime, data="AAAA"))
-
-
-@pytest.mark.parametrize("why", ["MAX_TOKENS", "STOP"])
-def test_a_call_of_gemini_changes_only_the_reason_stop(why: str) -> None:
-    stream = ContentStream()
-    read(stream, chunk(GEMINI_CALL, finishReason=why))
-    assert reason(stream.finish()) == ("tool_use" if why == "STOP" else "max_output_tokens")
 
 
 def test_a_reason_without_a_content_is_no_whole_message() -> None:

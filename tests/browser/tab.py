@@ -7,6 +7,25 @@ from typing import Any
 from tests.browser.chromium import LIMIT, Chromium
 
 
+# Returns the middle of an element that can be clicked and has not moved since the last look; what is
+# recorded of an answer, for one, comes after the answer, and what is below it moves.
+_STILL = """(selector) => {
+  const found = document.querySelector(selector);
+  if (!found || found.disabled) return null;
+  found.scrollIntoView({block: 'center'});
+  const box = found.getBoundingClientRect();
+  if (!box.width) return null;
+  const middle = [box.x + box.width / 2, box.y + box.height / 2];
+  const top = document.elementFromPoint(...middle);
+  if (!top || !(found.contains(top) || top.contains(found))) return null;
+  const before = window.lastLooked;
+  const now = performance.now();
+  const moved = !before || before.found !== found || String(before.middle) !== String(middle);
+  if (moved) window.lastLooked = {found, middle, since: now};
+  return !moved && now - before.since >= 60 && middle;
+}"""
+
+
 class Tab:
     """A page, used as a person does."""
 
@@ -65,13 +84,8 @@ class Tab:
         self.until(f"{place}.includes({json.dumps(text)})")
 
     def click(self, selector: str) -> None:
-        """Click into the middle of an element, with a mouse."""
-        place = f"document.querySelector({json.dumps(selector)})"
-        box = self.until(
-            f"(() => {{ const e = {place}; if (!e || e.disabled) return null;"
-            " e.scrollIntoView({block: 'center'}); const b = e.getBoundingClientRect();"
-            " return b.width && [b.x + b.width / 2, b.y + b.height / 2]; })()"
-        )
+        """Click into the middle of an element, with a mouse, once it stands still and is on top."""
+        box = self.until(f"({_STILL})({json.dumps(selector)})")
         for kind in ("mousePressed", "mouseReleased"):
             self.send(
                 "Input.dispatchMouseEvent",

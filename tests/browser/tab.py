@@ -6,9 +6,8 @@ from typing import Any
 
 from tests.browser.chromium import LIMIT, Chromium
 
-
-# Returns the middle of an element that can be clicked and has not moved since the last look; what is
-# recorded of an answer, for one, comes after the answer, and what is below it moves.
+# Returns the middle of an element that can be clicked and has not moved since the last look: what
+# is recorded of an answer, for one, comes after the answer, and what is below it moves.
 _STILL = """(selector) => {
   const found = document.querySelector(selector);
   if (!found || found.disabled) return null;

@@ -149,12 +149,15 @@ def test_a_second_console_gets_the_next_port(start: Start, example: Example) -> 
 
 def test_a_console_without_a_port_takes_the_next_free_one(start: Start, example: Example) -> None:
     with contextlib.ExitStack() as stack:
-        # Another program may have it already: it is not free then either.
+        ours = False
         with contextlib.suppress(OSError):
             stack.enter_context(socket.create_server(("127.0.0.1", PORT)))
+            ours = True
         up = start(example("summarizer-function"))
-        assert urlsplit(console_of(up).url).port != PORT
-        assert f"[console] port {PORT} is occupied by" in up.errors.read_text()
+        elsewhere = urlsplit(console_of(up).url).port != PORT
+        # Where another test had the port, it may have given it back meanwhile.
+        assert elsewhere or not ours
+        assert (f"[console] port {PORT} is occupied by" in up.errors.read_text()) == elsewhere
 
 
 def opened(environment: dict[str, str], *arguments: str) -> str:

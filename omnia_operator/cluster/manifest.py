@@ -81,16 +81,26 @@ def _place(pointer: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
+# No value of a Secret begins so: they are Base64.
+_DIGEST = "sha256:"
+
+
 def redacted(body: JsonObject) -> JsonObject:
-    """Return a Secret with hashes in place of its values, and any other object as it is."""
+    """Return a Secret with hashes in place of its values, and any other object as it is.
+
+    A Secret that is redacted already stays as it is: one from a listing and one from a watch must
+    have the same hashes, else pods are replaced for nothing.
+    """
     if body.get("kind") != SECRET.name:
         return body
     return {**body, "data": {key: digest(value) for key, value in (body.get("data") or {}).items()}}
 
 
 def digest(value: str) -> str:
-    """Return a hash of a Secret's value, which shows changes but not the value."""
-    return hashlib.sha256(value.encode()).hexdigest()[:16]
+    """Return a hash of a Secret's value, which shows changes but not the value; of a hash, itself."""
+    if value.startswith(_DIGEST):
+        return value
+    return _DIGEST + hashlib.sha256(value.encode()).hexdigest()[:16]
 
 
 def owned(live: JsonObject, uid: str) -> bool:

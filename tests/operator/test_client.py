@@ -410,6 +410,26 @@ async def test_a_listing_comes_with_its_version() -> None:
     assert server.asked[0].url.params["labelSelector"] == "x=y"
 
 
+@pytest.mark.parametrize("first", ["watched", "listed", "read"])
+async def test_a_secret_is_the_same_from_a_listing_from_a_watch_and_when_it_is_read(
+    first: str,
+) -> None:
+    # Else a listing would replace the pods that have its value in their environment.
+    secret = document(None, SECRET)
+    secret["metadata"]["resourceVersion"] = "7"
+    secret["data"] = {"api-key": "c2VjcmV0"}
+    bare = {key: value for key, value in secret.items() if key not in ("apiVersion", "kind")}
+    server = Server((200, {"items": [bare], "metadata": {"resourceVersion": "9"}}), (200, secret))
+    found = await server.client.find_all(SECRET, None, {})
+    assert found
+    read = await server.client.get(SECRET, ("default", secret["metadata"]["name"]))
+    assert read
+    come = {"watched": secret, "listed": found[0][0], "read": read}
+    store = Store()
+    assert store.put(SECRET, come[first])
+    assert [store.put(SECRET, each) for each in come.values()] == [False, False, False]
+
+
 async def test_a_long_listing_comes_in_pages_and_without_who_wrote_which_field() -> None:
     def page(name: str, **more: str) -> tuple[int, JsonObject]:
         metadata = {"name": name, "namespace": "b", "resourceVersion": "5", "managedFields": [{}]}

@@ -97,7 +97,7 @@ def redacted(body: JsonObject) -> JsonObject:
 
 
 def digest(value: str) -> str:
-    """Return a hash of a Secret's value, which shows changes but not the value; of a hash, itself."""
+    """Return a hash of a Secret's value, which shows changes and not the value; a hash stays."""
     if value.startswith(_DIGEST):
         return value
     return _DIGEST + hashlib.sha256(value.encode()).hexdigest()[:16]

@@ -37,12 +37,15 @@ class Reading(msgspec.Struct, frozen=True):
 
 
 def _operator() -> dict[str, Reader]:
+    from lightkube.core import decoders
+
     from omnia_core.documents import FILE_LIMITS, read_document
     from omnia_core.files.pack import parse_pack
     from omnia_core.jsonschema import compile_schema
     from omnia_core.openapi import decode_document
     from omnia_operator import api
     from omnia_operator.api.toolconfig import OpenApiConfig
+    from omnia_operator.cluster.decoding import read_any_depth
     from omnia_operator.discovery.openapi import read
 
     # What the operator has in memory beside its readers.
@@ -50,8 +53,11 @@ def _operator() -> dict[str, Reader]:
     every = OpenApiConfig(spec_url="https://a.example/openapi.json")
     some = every.model_copy(update={"operation_filter": ("get_0", "getPet")})
 
+    # As the operator does for everything that the API server says.
+    read_any_depth()
+
     def resource(content: bytes) -> object:
-        return api.parse(msgspec.json.decode(content, type=dict))
+        return api.parse(decoders.json_decode(content, type=dict))
 
     def schema(content: bytes) -> object:
         value = read_document(decode_document(content), FILE_LIMITS)

@@ -16,6 +16,7 @@ from omnia_operator.cluster.kinds import (
     SCALED_OBJECT,
     SECRET,
     SERVICE,
+    WATCHED,
     ObjectKind,
 )
 from omnia_operator.cluster.manifest import Addition, Manifest
@@ -428,6 +429,20 @@ async def test_a_secret_is_the_same_from_a_listing_from_a_watch_and_when_it_is_r
     store = Store()
     assert store.put(SECRET, come[first])
     assert [store.put(SECRET, each) for each in come.values()] == [False, False, False]
+
+
+@pytest.mark.parametrize("kind", WATCHED, ids=lambda kind: kind.name)
+async def test_an_object_that_did_not_change_is_no_news_in_a_listing(kind: ObjectKind) -> None:
+    watched = document(None, kind, labels={"a": "b"}, data={"key": "dmFsdWU="}, spec={"x": 1})
+    watched["metadata"] |= {"resourceVersion": "7", "managedFields": [{"manager": "kubectl"}]}
+    bare = {key: value for key, value in watched.items() if key not in ("apiVersion", "kind")}
+    server = Server((200, {"items": [bare], "metadata": {"resourceVersion": "9"}}))
+    found = await server.client.find_all(kind, None, {})
+    assert found
+    store = Store()
+    assert store.put(kind, watched)
+    assert not store.put(kind, found[0][0])
+    assert not store.put(kind, watched)
 
 
 async def test_a_long_listing_comes_in_pages_and_without_who_wrote_which_field() -> None:

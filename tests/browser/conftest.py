@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,7 @@ from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from tests.browser.chromium import Chromium, chromium
 from tests.browser.served import PageRuntime, Served, served
 from tests.browser.tab import Tab
-from tests.end_to_end.conftest import EXAMPLES, ROOT, Up, with_port
-from tests.programs import PYTHON
+from tests.end_to_end.conftest import EXAMPLES, ROOT, Up, running_up, with_port
 from tests.services import free_port
 
 CONSOLE = ROOT / "omnia_facade/console"
@@ -64,20 +62,8 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
                 text = with_port(text, free_port())
             (folder / name / file.name).write_text(text)
         options += ["-f", str(folder / name)]
-    errors = folder / "errors.txt"
-    with errors.open("wb") as sink:
-        process = subprocess.Popen(
-            [PYTHON, "-m", "omnia_cli", "up", "--json", *options],
-            stdout=subprocess.PIPE,
-            stderr=sink,
-            env={**os.environ, "XDG_STATE_HOME": str(folder / "state")},
-            cwd=ROOT,
-        )
-    found = Up(process, errors)
-    yield found
-    found.stop()
-    assert process.stdout
-    process.stdout.close()
+    with running_up(folder, *options) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

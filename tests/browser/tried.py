@@ -1,14 +1,11 @@
 """An agent with two providers, as `omnia up` runs it: real processes, and answers by script."""
 
-import os
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.end_to_end.conftest import ROOT, Up
-from tests.programs import PYTHON
+from tests.end_to_end.conftest import running_up
 from tests.services import free_port
 
 MANIFEST = """\
@@ -57,20 +54,6 @@ spec:
 def writer(folder: Path) -> Iterator[str]:
     """Run the agent; yield the address of its page."""
     (folder / "writer.yaml").write_text(MANIFEST.format(port=free_port()))
-    errors = folder / "errors.txt"
-    with errors.open("wb") as sink:
-        process = subprocess.Popen(
-            [PYTHON, "-m", "omnia_cli", "up", "--json", "-f", str(folder / "writer.yaml")],
-            stdout=subprocess.PIPE,
-            stderr=sink,
-            env={**os.environ, "XDG_STATE_HOME": str(folder / "state")},
-            cwd=ROOT,
-        )
-    up = Up(process, errors)
-    try:
+    with running_up(folder, "-f", str(folder / "writer.yaml")) as up:
         found: dict[str, Any] = up.wait("ready", name="writer")
         yield str(found["console"])
-    finally:
-        up.stop()
-        assert process.stdout
-        process.stdout.close()

@@ -6,9 +6,7 @@ provider. `make pictures` takes them; a test reaches the same states.
 
 import base64
 import contextlib
-import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -18,8 +16,7 @@ from typing import Any
 from docs.site.picture_names import PICTURES
 from tests.browser.chromium import Chromium, chromium
 from tests.browser.tab import Tab
-from tests.end_to_end.conftest import EXAMPLES, ROOT, Up, with_port
-from tests.programs import PYTHON
+from tests.end_to_end.conftest import EXAMPLES, running_up, with_port
 from tests.services import free_port
 
 SHOWN = ("support-agent", "summarizer-function", "rollout-agent")
@@ -36,25 +33,11 @@ def served(folder: Path) -> Iterator[str]:
             if "kind: AgentRuntime" in (text := file.read_text()):
                 file.write_text(with_port(text, free_port()))
         options += ["-f", str(folder / name)]
-    errors = folder / "errors.txt"
-    with errors.open("wb") as sink:
-        process = subprocess.Popen(
-            [PYTHON, "-m", "omnia_cli", "up", "--json", *options],
-            stdout=subprocess.PIPE,
-            stderr=sink,
-            env={**os.environ, "XDG_STATE_HOME": str(folder / "state")},
-            cwd=ROOT,
-        )
-    up = Up(process, errors)
-    try:
+    with running_up(folder, *options) as up:
         for name in SHOWN:
             up.wait("ready", name=name)
         found: dict[str, Any] = up.wait("serving")
         yield str(found["hub"])
-    finally:
-        up.stop()
-        assert process.stdout
-        process.stdout.close()
 
 
 def states(tab: Tab, hub: str) -> Iterator[str]:

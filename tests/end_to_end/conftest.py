@@ -74,6 +74,27 @@ class Up:
         return self.process.wait(LIMIT)
 
 
+@contextlib.contextmanager
+def running_up(folder: Path, *options: str) -> Iterator[Up]:
+    """Run `omnia up --json` on manifests; its state and what it says of errors are in a folder."""
+    errors = folder / "errors.txt"
+    with errors.open("wb") as sink:
+        process = subprocess.Popen(
+            [PYTHON, "-m", "omnia_cli", "up", "--json", *options],
+            stdout=subprocess.PIPE,
+            stderr=sink,
+            env={**os.environ, "XDG_STATE_HOME": str(folder / "state")},
+            cwd=ROOT,
+        )
+    up = Up(process, errors)
+    try:
+        yield up
+    finally:
+        up.stop()
+        assert process.stdout
+        process.stdout.close()
+
+
 Start = Callable[..., Up]
 Example = Callable[[str], Path]
 

@@ -1,8 +1,6 @@
 """What the server has recorded of a turn, in the page: the strip, the timeline and its details."""
 
-import os
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,8 +14,7 @@ from tests.browser.served import MARKUP, PageRuntime, Served, served
 from tests.browser.tab import Tab
 from tests.browser.test_about_page import COMPOSED, DESCRIBED
 from tests.browser.test_agent_page import answered, opened
-from tests.end_to_end.conftest import ROOT, Up
-from tests.programs import PYTHON
+from tests.end_to_end.conftest import running_up
 from tests.services import free_port
 
 STEPS = "[...document.querySelectorAll('.steps button')].map((each) => each.textContent.trim())"
@@ -273,20 +270,8 @@ def manifests(folder: Path) -> Path:
 def patient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The page of an agent that retries, falls back and sums up; of `omnia up`, with SQLite."""
     folder = tmp_path_factory.mktemp("patient")
-    errors = folder / "errors.txt"
-    with errors.open("wb") as sink:
-        process = subprocess.Popen(
-            [PYTHON, "-m", "omnia_cli", "up", "--json", "-f", str(manifests(folder))],
-            stdout=subprocess.PIPE,
-            stderr=sink,
-            env={**os.environ, "XDG_STATE_HOME": str(folder / "state")},
-            cwd=ROOT,
-        )
-    up = Up(process, errors)
-    yield str(up.wait("ready", name="patient")["console"])
-    up.stop()
-    assert process.stdout
-    process.stdout.close()
+    with running_up(folder, "-f", str(manifests(folder))) as up:
+        yield str(up.wait("ready", name="patient")["console"])
 
 
 def test_a_retry_a_fallback_and_a_summary_appear(tab: Tab, patient: str) -> None:

@@ -25,6 +25,7 @@ settings.register_profile(
 settings.load_profile("busy machine")
 
 ROOT = Path(__file__).parents[1]
+MONGO_PROGRAM = ROOT / ".venv-servers/mongo/mongo-for-tests"
 IN_CI = os.environ.get("CI") == "true"
 
 
@@ -97,13 +98,12 @@ def postgres(postgres_programs: Path) -> Iterator[PostgresServer]:
 @pytest.fixture(scope="session")
 def mongo_program() -> Path:
     """Find the server of `tests/mongo`, whose build takes minutes: only its lane requires it."""
-    program = ROOT / ".venv-servers/mongo/mongo-for-tests"
-    if not program.exists():
+    if not MONGO_PROGRAM.exists():
         reason = "the MongoDB server of the tests was not built here; build it: make servers-mongo"
         if os.environ.get("MONGO_BACKEND"):
             pytest.fail(reason)
         pytest.skip(reason)
-    return program
+    return MONGO_PROGRAM
 
 
 @pytest.fixture(scope="session")
@@ -124,9 +124,11 @@ def mongo(
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let pymongo leave the socket of a connection that is cancelled while it is opened.
 
-    It leaves it to the collector (PYTHON-5867, not in 4.20), at the latest one test later.
+    It leaves it to the collector (PYTHON-5867, not in 4.20), which comes during any later test.
     """
     left = "ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning"
-    for item in items:
-        if "mongo" in getattr(item, "fixturenames", ()):
+    if MONGO_PROGRAM.exists() and any(
+        "mongo" in getattr(item, "fixturenames", ()) for item in items
+    ):
+        for item in items:
             item.add_marker(pytest.mark.filterwarnings(left))

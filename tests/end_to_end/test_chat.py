@@ -223,3 +223,13 @@ def test_variables_of_the_prompt_go_with_a_message(
     assert "plan" in without.stderr
     assert given.stdout == "one\n"
     assert "expected NAME=VALUE" in wrong.stderr
+
+
+def test_a_version_of_the_prompt_answers_one_message(agent: Shared) -> None:
+    done = chat(agent, "support-agent", "hello", "--version", "1.0.0", "--json")
+    gone = chat(agent, "support-agent", "hello", "--version", "9.0.0")
+    resumed = chat(agent, "support-agent", "hello", "--version", "1.0.0", "--resume")
+
+    assert (done.returncode, gone.returncode, resumed.returncode) == (0, 1, 2), (done, gone)
+    assert orjson.loads(done.stdout.splitlines()[-1])["pack_version"] == "1.0.0"
+    assert 'no version "9.0.0" of the PromptPack; there is 1.0.0' in gone.stderr

@@ -100,6 +100,8 @@ async def test_what_cannot_be_tried_out_is_refused_with_what_there_is(
         refused.append(await ask(stub, "e", "again", version="2.0.0"))
         # A refused message began no session.
         assert (await ask(stub, "a", "hi", version="2.0.0")).HasField("done")
+        # A client that lost the answer to its first message says the same again.
+        assert (await ask(stub, "a", "hi", version="2.0.0")).HasField("done")
     errors = [each.error for each in refused]
     assert {each.code for each in errors} == {"INVALID_MESSAGE"}
     for error, words in zip(

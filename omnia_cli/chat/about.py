@@ -7,7 +7,6 @@ from omnia_cli.chat.agent_api import Connected, ask_agent
 from omnia_cli.counted import counted
 from omnia_core.jsonvalue import JsonObject
 
-
 # Of the pack that is made of a prompt in the AgentRuntime: nobody gave it a name or a version.
 _INLINE = "0.0.0"
 

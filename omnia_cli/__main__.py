@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import io
 import os
 import shlex
 import sys
@@ -659,7 +660,15 @@ def _body(text: str) -> bytes:
 
 def main() -> None:
     """Run the command line."""
-    app(obj=os.environ)
+    from omnia_cli.system_errors import explained
+
+    # An answer may have characters that the encoding of the terminal does not have.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    try:
+        app(obj=os.environ)
+    except OSError as error:
+        sys.exit(explained(error))
 
 
 if __name__ == "__main__":

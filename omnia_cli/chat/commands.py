@@ -334,7 +334,7 @@ class Commands:
         text = "\n\n".join(f"> {turn['message']}\n\n{turn['answer']}" for turn in said)
         as_json = orjson.dumps(said, option=orjson.OPT_INDENT_2).decode()
         try:
-            file.write_text((as_json if file.suffix == ".json" else text) + "\n")
+            file.write_text((as_json if file.suffix == ".json" else text) + "\n", "utf-8")
         except OSError as error:
             self._say(f"{file} cannot be written: {error.strerror}")
         else:

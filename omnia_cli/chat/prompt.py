@@ -117,9 +117,9 @@ def _history(file: Path | None) -> History:
 
 def _shorten(file: Path) -> None:
     """Keep the last entries: each begins with a comment, and has a `+` before each line."""
-    entries = file.read_text(errors="replace").split("\n# ")
+    entries = file.read_text("utf-8", errors="replace").split("\n# ")
     if len(entries) > KEPT_ENTRIES:
-        file.write_text("\n# " + "\n# ".join(entries[-KEPT_ENTRIES:]))
+        file.write_text("\n# " + "\n# ".join(entries[-KEPT_ENTRIES:]), "utf-8")
 
 
 @contextlib.contextmanager

@@ -50,6 +50,30 @@ def test_a_folder_without_manifests_is_named(tmp_path: Path) -> None:
     assert "the folder has no file ending in .yaml, .yml, .json" in done.stdout
 
 
+def test_an_error_of_the_system_is_one_line_and_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "mine").touch()
+    done = omnia("init", "mine", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == "mine: Not a directory: choose another name, or delete it\n"
+
+
+def test_a_terminal_without_a_character_gets_another_one_for_it(tmp_path: Path) -> None:
+    folder = tmp_path / "größe"
+    folder.mkdir()
+    (folder / "agent.yaml").write_text(GOOD.replace("kind: Agent", "kind: Agnt"))
+    done = subprocess.run(
+        [sys.executable, "-m", "omnia_cli", "validate", str(folder)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=2 * LIMIT,
+    )
+    assert (done.returncode, done.stderr) == (1, "1 error, 0 warnings\n")
+    assert "gr??e/agent.yaml:2: error:" in done.stdout
+
+
 def test_help_and_version_have_the_usual_options() -> None:
     assert omnia("-h").stdout == omnia("--help").stdout != ""
     assert omnia("up", "-h").returncode == 0

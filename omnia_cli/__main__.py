@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import io
 import os
 import shlex
 import sys
@@ -442,7 +441,7 @@ def chat(
     sessions = listing(agent, namespace, _token(token), service_account, os.environ)
     command = shlex.join(words)
     talking = Chat(reach, agent, namespace, command, sessions, os.environ, variables, version)
-    text = sys.stdin.read().strip() if message == "-" else message
+    text = _message(message, alone=not file)
     try:
         parts = [attachment(each) for each in file or ()]
         if resume:
@@ -468,6 +467,20 @@ def _check_session(session: str | None, version: str, *, resume: bool) -> None:
             "a session keeps the version that it began with: leave out --resume and --session",
             param_hint="--version",
         )
+
+
+def _message(given: str | None, *, alone: bool) -> str | None:
+    """Return the one message; None: a conversation. `alone` is whether no file goes with it."""
+    from omnia_cli.standard_streams import argument_text
+
+    if given is None:
+        return None
+    text = sys.stdin.read().strip() if given == "-" else argument_text(given)
+    if not text and alone:
+        raise typer.BadParameter(
+            "it is empty: write a text, or - and a text on standard input", param_hint="MESSAGE"
+        )
+    return text
 
 
 def _check_via(via: str | None, *, over_websocket: bool) -> None:
@@ -660,11 +673,10 @@ def _body(text: str) -> bytes:
 
 def main() -> None:
     """Run the command line."""
+    from omnia_cli.standard_streams import prepare
     from omnia_cli.system_errors import explained
 
-    # An answer may have characters that the encoding of the terminal does not have.
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
+    prepare()
     try:
         app(obj=os.environ)
     except OSError as error:

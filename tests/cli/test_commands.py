@@ -115,6 +115,27 @@ def test_the_modules_without_their_dependencies_say_what_to_install(missing: str
     )
 
 
+INTERRUPTED = """\
+import os, signal, sys
+
+class Pressed:
+    def find_spec(self, name, *_):
+        if name == "typer":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Pressed())
+from omnia_cli.entry import main
+main()
+"""
+
+
+def test_ctrl_c_while_the_command_line_is_loaded_is_no_traceback() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED], cwd=ROOT, capture_output=True, check=False, text=True
+    )
+    assert (done.returncode, done.stderr) == (130, "")
+
+
 def test_a_program_that_is_not_on_the_path_names_itself_by_its_own(tmp_path: Path) -> None:
     script = tmp_path / "bin" / "omnia"
     script.parent.mkdir()

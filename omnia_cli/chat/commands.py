@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 import orjson
 from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
 from omnia_cli.chat.about import about
@@ -89,9 +91,11 @@ class Commands:
         command.run(self, argument.strip())
 
     def help(self, _: str) -> None:
+        table = Table.grid(padding=(0, 1))
+        table.add_column(no_wrap=True)
         for name, command in COMMANDS.items():
-            usage = f"{name} {command.argument}".strip()
-            self.console.print(Text(f"  {usage:<16} {command.does}"))
+            table.add_row(Text(f"{name} {command.argument}".strip()), command.does)
+        self.console.print(Padding(table, (0, 0, 0, 2)))
         self._say(
             "Enter sends, Alt-Enter begins a new line; a paste is one message. Ctrl-C stops an"
             " answer, Ctrl-D leaves."

@@ -31,10 +31,15 @@ class About:
     tries: bool | None = None
 
     @property
+    def inline(self) -> bool:
+        """Whether its prompt stands in the AgentRuntime: there is one, without name and version."""
+        return self.versions[:1] == ((_INLINE, 100),)
+
+    @property
     def line(self) -> str:
         """Model, PromptPack and tools on one line."""
         stable = self.versions[0][0] if self.versions else ""
-        pack = "" if stable == _INLINE else f"{self.pack} {stable}".strip()
+        pack = "" if self.inline else f"{self.pack} {stable}".strip()
         tools = counted(self.tools, "tool") if self.tools else ""
         return " · ".join(filter(None, (self.model, pack, tools)))
 

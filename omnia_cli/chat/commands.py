@@ -266,7 +266,9 @@ class Commands:
     def version(self, wanted: str) -> None:
         agent = about(self.conversation)
         known = agent.versions
-        if not wanted:
+        if agent.inline:
+            self._say("the prompt of this agent is in its AgentRuntime, and has no versions")
+        elif not wanted:
             for version, weight in known:
                 self._say(f"{version}  {weight} % of new conversations")
             chosen = self.conversation.version

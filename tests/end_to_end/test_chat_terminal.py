@@ -333,6 +333,8 @@ def test_the_prompt_is_shown_as_the_model_gets_it(person: Terminal, served: dict
     person.until("You write", "version", "tokens; variables are bold")
     person.say("/prompt 9.9.9")
     person.until('there is no version "9.9.9"')
+    person.say("/version")
+    person.until("this agent is in its AgentRuntime, and has no versions")
 
 
 def test_a_message_is_answered_again_and_edited_without_being_said_twice(

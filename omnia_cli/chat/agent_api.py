@@ -6,7 +6,7 @@ from urllib.parse import quote, urlsplit
 
 import orjson
 
-from omnia_core.jsonvalue import JsonObject
+from omnia_core.jsonvalue import JsonObject, json_bytes
 
 _TIMEOUT_SECONDS = 10.0
 
@@ -37,7 +37,7 @@ def ask_agent(
     base = parts.path.removesuffix("/ws")
     headers = {"Authorization": f"Bearer {conversation.token}"} if conversation.token else {}
     try:
-        data = None if body is None else orjson.dumps(body)
+        data = None if body is None else json_bytes(body)
         connection.request(method, base + path, data, headers)
         response = connection.getresponse()
         answer = orjson.loads(response.read())

@@ -471,12 +471,8 @@ def _check_session(session: str | None, version: str, *, resume: bool) -> None:
 
 def _message(given: str | None, *, alone: bool) -> str | None:
     """Return the one message; None: a conversation. `alone` is whether no file goes with it."""
-    from omnia_cli.standard_streams import argument_text
-
-    if given is None:
-        return None
-    text = sys.stdin.read().strip() if given == "-" else argument_text(given)
-    if not text and alone:
+    text = sys.stdin.read().strip() if given == "-" else given
+    if text == "" and alone:
         raise typer.BadParameter(
             "it is empty: write a text, or - and a text on standard input", param_hint="MESSAGE"
         )

@@ -1,4 +1,4 @@
-"""The standard streams and the arguments of a command, whatever its caller made of them."""
+"""The standard streams of a command, whatever its caller made of them."""
 
 import io
 import os
@@ -18,8 +18,3 @@ def prepare() -> None:
         # Bytes that are no text, and characters that the encoding of a terminal does not have.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-
-
-def argument_text(argument: str) -> str:
-    """Return an argument as text: bytes of it that are none are replaced."""
-    return os.fsencode(argument).decode("utf-8", errors="replace")

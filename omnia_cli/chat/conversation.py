@@ -127,10 +127,6 @@ class Conversation:
             self._screen.ended()
         raise ChatFailed(f"sent {_TRIES} times without an answer: {text}")
 
-    def answer_tool(self, call_id: str, result: object) -> None:
-        """Send the result of a client tool."""
-        self._send(type="tool_result", tool_result={"call_id": call_id, "result": result})
-
     def _open(self) -> None:
         resumed = bool(self.session_id)
         try:

@@ -43,7 +43,6 @@ from omnia_operator.status.rollout import ROLLOUT_ACTIVE, TRAFFIC_ROUTING, rollo
 from omnia_operator.status.workload import DeploymentState, PodState
 
 READY = "Ready"
-INVALID_SPEC = "InvalidSpec"
 
 _REFERENCES = {
     "PromptPackReady": "PromptPackFound",

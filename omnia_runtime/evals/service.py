@@ -39,7 +39,7 @@ class EvalService:
         metrics: RuntimeMetrics,
         evaluated: EvalMetrics,
         *,
-        tracing: EvalTracing | None = None,
+        tracing: EvalTracing | None,
         pace: Pace | None = None,
         timing: WorkerTiming | None = None,
     ) -> None:

@@ -19,7 +19,7 @@ from omnia_cli.evaluation.differences import differences, read_report
 from omnia_cli.evaluation.junit import write_junit
 from omnia_cli.evaluation.keeping import keep
 from omnia_cli.evaluation.recorded import Chosen, ReadSession, read_sessions
-from omnia_cli.evaluation.results import CaseAnswer, CaseVerdict, Report, report
+from omnia_cli.evaluation.results import CaseVerdict, Report, report
 from omnia_cli.evaluation.run import (
     EvalFailed,
     EvalOptions,
@@ -33,6 +33,7 @@ from omnia_cli.local.objects import CannotRun
 from omnia_cli.manifests import Document
 from omnia_cli.state import Project
 from omnia_cli.up import read
+from omnia_core.files.evals.case_results import CaseResult
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import EvalOutcome, Kind
 from omnia_core.sessions import StoreUnavailable
@@ -158,7 +159,7 @@ def evaluate_recorded(
 
 
 def _compared(
-    agent: str, candidate: str, sessions: Sequence[ReadSession], answers: Sequence[CaseAnswer]
+    agent: str, candidate: str, sessions: Sequence[ReadSession], answers: Sequence[CaseResult]
 ) -> Comparison:
     ordered = sorted(answers, key=lambda answer: answer.index)
     by_session = {sessions[each.index].session.id: each for each in ordered}
@@ -172,7 +173,7 @@ def _keep(
     documents: list[Document],
     agent: str,
     sessions: Sequence[ReadSession],
-    answers: Sequence[CaseAnswer],
+    answers: Sequence[CaseResult],
     environ: Mapping[str, str],
 ) -> None:
     namespace = next(
@@ -231,7 +232,7 @@ def _ask(
     cases: Sequence[JsonObject],
     options: EvalOptions,
     environ: Mapping[str, str],
-) -> tuple[str, list[CaseAnswer]]:
+) -> tuple[str, list[CaseResult]]:
     progress = _Progress(len(cases))
     try:
         name, answers = asyncio.run(
@@ -283,7 +284,7 @@ class _Progress:
         self._cost = 0.0
         self._shown = sys.stderr.isatty()
 
-    def add(self, answer: CaseAnswer) -> None:
+    def add(self, answer: CaseResult) -> None:
         self._done += 1
         self._failed += not answer.passed
         self._cost += answer.cost_usd

@@ -10,7 +10,8 @@ import msgspec
 from msgspec import Struct
 
 from omnia_cli.evaluation.dataset import DatasetInvalid
-from omnia_cli.evaluation.results import CaseVerdict, EvaluationResult, Report
+from omnia_cli.evaluation.results import CaseVerdict, Report
+from omnia_core.files.evals.case_results import Evaluation
 
 # Scores are shown with two digits.
 _SEEN = 0.005
@@ -99,7 +100,7 @@ def _of_case(was: CaseVerdict, now: CaseVerdict) -> Iterator[str]:
 
 
 def _evaluated(case: CaseVerdict) -> Mapping[str, _Seen]:
-    results: dict[str, list[EvaluationResult]] = defaultdict(list)
+    results: dict[str, list[Evaluation]] = defaultdict(list)
     for answer in case.answers:
         several = len({each.turn for each in answer.results if each.turn}) > 1
         for each in answer.results:
@@ -108,7 +109,7 @@ def _evaluated(case: CaseVerdict) -> Mapping[str, _Seen]:
     return {name: _seen(found) for name, found in results.items()}
 
 
-def _seen(results: list[EvaluationResult]) -> _Seen:
+def _seen(results: list[Evaluation]) -> _Seen:
     scores = [each.score for each in results if each.score is not None]
     reasons = (each.explanation or each.error for each in results)
     why = next(filter(None, reasons), "")

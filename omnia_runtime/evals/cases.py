@@ -15,6 +15,7 @@ from omnia_core.conversation.usage import Usage
 from omnia_core.env import RuntimeEnv
 from omnia_core.errors import ConfigurationError, OmniaError
 from omnia_core.files.evals import EvalSpec, evals_of, read_evals
+from omnia_core.files.evals.case_results import CaseResult, Evaluation, RecordedSide
 from omnia_core.files.pack.compiled import FIXED_TIME
 from omnia_core.files.pack.prompt import Eval
 from omnia_core.names import Mode
@@ -23,7 +24,7 @@ from omnia_core.sessions.memory import MemorySessionStore
 from omnia_core.sessions.recorded import RecordedSession, RecordedTurn
 from omnia_runtime.cassettes.conversation import CONVERSATION, RecordedConversation
 from omnia_runtime.configuration.reload import LiveConfiguration
-from omnia_runtime.evals.evaluate import Evaluation, External, evaluate
+from omnia_runtime.evals.evaluate import External, evaluate
 from omnia_runtime.evals.facts import Facts, calls_in
 from omnia_runtime.evals.recorded import answered_turns, as_call
 from omnia_runtime.evals.recorded_calls import CALLS, RecordedCalls
@@ -66,57 +67,6 @@ class Case(Struct, frozen=True, omit_defaults=True):
     light: bool = False
     recorded: RecordedSession | None = None
     ask: bool = True
-
-
-class RecordedSide(Struct, frozen=True, omit_defaults=True):
-    """What a backtest compares with.
-
-    Attributes:
-        results: the evaluations of the recorded session.
-        latency_ms: how long its calls of models took together.
-    """
-
-    results: tuple[Evaluation, ...] = ()
-    usage: Usage = Usage()
-    latency_ms: float = 0.0
-
-
-class CaseResult(Struct, frozen=True, omit_defaults=True):
-    """The answer to a case.
-
-    Attributes:
-        usage: of its last turn; of all turns of a recorded session.
-        latency_ms: of its last turn; of the slowest of a recorded session, and of a backtest that
-            of all turns together.
-        error: why there is no answer; "" if there is one.
-        not_asked: why nothing was asked; "" if it was.
-        problems: evaluations that cannot be run, and why.
-        judge_cost_usd: what the models cost that evaluations asked.
-        triggers: when each evaluation of a recorded session is declared to run, by its id.
-        recorded: of a backtest.
-        calls: of a backtest, the tool calls.
-        unmatched: how many of them were not recorded.
-    """
-
-    index: int
-    repeat: int = 1
-    answer: str = ""
-    results: tuple[Evaluation, ...] = ()
-    usage: Usage = Usage()
-    latency_ms: float = 0.0
-    error: str = ""
-    not_asked: str = ""
-    problems: tuple[str, ...] = ()
-    judge_cost_usd: float = 0.0
-    triggers: Mapping[str, str] = {}
-    recorded: RecordedSide | None = None
-    calls: int = 0
-    unmatched: int = 0
-
-    @property
-    def cost_usd(self) -> float:
-        """What it cost to make."""
-        return self.usage.cost_usd + self.judge_cost_usd
 
 
 class CaseRunner:

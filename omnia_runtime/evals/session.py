@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct, structs
 
 from omnia_core.files.evals import EvalSpec
+from omnia_core.files.evals.case_results import Evaluation
 from omnia_core.names import EvalOutcome
 from omnia_core.sessions import Session, SessionStore, StoreUnavailable
 from omnia_core.sessions.audit import ProviderCall
@@ -15,7 +16,7 @@ from omnia_core.sessions.feed import DueSession, Progress, SessionFeed
 from omnia_core.telemetry.tracing import current_span
 from omnia_runtime.evals.budget import JudgeBudget
 from omnia_runtime.evals.definitions import Definitions, EvalDefinitions
-from omnia_runtime.evals.evaluate import Evaluation, External, evaluate
+from omnia_runtime.evals.evaluate import External, evaluate
 from omnia_runtime.evals.facts import Facts
 from omnia_runtime.evals.pace import Pace
 from omnia_runtime.evals.record import record

@@ -41,8 +41,8 @@ _REFUSALS: dict[Change, tuple[int, str, str]] = {
         409,
         "sessions_unsupported",
         (
-            "the session store of this agent, or its runtime, cannot do this; GET /api/agent has"
-            " what it can"
+            "the session store of this agent, or its runtime, does not support this; GET /api/agent"
+            " lists what they support"
         ),
     ),
     Change.UNAVAILABLE: (

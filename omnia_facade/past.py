@@ -54,7 +54,9 @@ class PastTurns:
                 detail = "the session cannot be read at present; try again"
                 raise HttpError(503, "session_store_unavailable", detail, RETRY_NOW)
             case None:
-                detail = "this agent does not tell what was said: its runtime cannot, or keeps none"
+                detail = (
+                    "this agent returns no earlier turns: its runtime does not store or read them"
+                )
                 raise HttpError(409, "turns_unsupported", detail)
 
 

@@ -193,7 +193,9 @@ class Conversation:
                 self._connect()
             except SessionUnknown as unknown:
                 self._screen.note(f"{unknown} ", problem=True, end="")
-                self._screen.note(f"session {before} is gone; new session {self.session_id}")
+                self._screen.note(
+                    f"session {before} has expired or was deleted; new session {self.session_id}"
+                )
                 return False
             except Unreachable as error:
                 failure = error

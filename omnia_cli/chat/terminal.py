@@ -76,7 +76,7 @@ class TerminalScreen:
 
     def cut(self) -> None:
         self._flush()
-        self.note("the answer was cut here; what it said so far is kept", problem=True)
+        self.note("the answer was interrupted here; its text so far is stored", problem=True)
 
     def note(self, text: str, *, problem: bool = False, end: str = "\n") -> None:  # noqa: ARG002 - the port's
         # Always a whole line: what is waited for is drawn below it.
@@ -94,7 +94,7 @@ class TerminalScreen:
         self._flush()
         self.ended()
         if frame.get("finish_reason") == "cancelled":
-            self.note("Stopped. What was said is kept.")
+            self.note("Stopped. The text so far is stored.")
         self.note(facts(turn))
         self._console.print()
 

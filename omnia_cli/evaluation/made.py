@@ -101,8 +101,8 @@ def added(dataset: Path, case: str) -> str:
         beside.unlink(missing_ok=True)
     if not whole:
         raise DatasetInvalid(
-            f"{dataset}: a case cannot be added at its end: it takes YAML whose last key is cases,"
-            " with an item a line; print the case without -o, and put it in yourself"
+            f"{dataset}: a case cannot be appended: expected YAML whose last key is cases, with one"
+            " item per line; print the case without -o, and insert it by hand"
         )
     return made
 

@@ -11,7 +11,7 @@ def spent_message(period: str, limit_usd: float, reset: datetime) -> str:
     """Say that a budget is spent; `period` is day or month, `reset` when the next one begins."""
     return (
         f"the budget of the agent, {limit_usd:g} USD a {period}, is spent: it answers again from"
-        f" {_written(reset)} on; whoever runs it may raise spec.budget"
+        f" {_written(reset)} on; its owner can raise spec.budget"
     )
 
 

@@ -39,7 +39,7 @@ class AgentDescription(Struct, frozen=True):
     """
 
     status: ClassVar[int] = 200
-    hint: ClassVar[str] = f"read what the agent is for with GET {PATH}"
+    hint: ClassVar[str] = f"read the description of the agent with GET {PATH}"
 
     document: JsonObject
     allowed_origins: Sequence[str]

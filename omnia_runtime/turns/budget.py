@@ -160,7 +160,7 @@ class AgentBudget:
                     first = period.first(today)
                     self._spent[period.name] = (first, await self._store.spent(first))
             except StoreUnavailable as error:
-                _log.warning("what the agent has spent cannot be read", reason=error.message)
+                _log.warning("the spending of the agent cannot be read", reason=error.message)
             self._read_at = self._clock()
 
 

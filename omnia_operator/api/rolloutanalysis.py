@@ -10,7 +10,8 @@ from omnia_core.names import Kind
 from omnia_core.suggestions import listed
 from omnia_core.units import Duration
 from omnia_operator.analysis.arguments import BUILT_IN, NAME, arguments_of, has_other_braces
-from omnia_operator.analysis.conditions import MAX_LENGTH, ConditionInvalid, parse_condition
+from omnia_operator.analysis.conditions import parse_condition
+from omnia_operator.analysis.expression import MAX_LENGTH, ConditionInvalid
 from omnia_operator.api.meta import AGE, PrinterColumn, Resource, Status
 from omnia_operator.api.model import DurationField, HttpUrl, Label, Model, list_map
 from omnia_operator.api.rules import Path, rule

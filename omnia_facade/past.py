@@ -1,4 +1,4 @@
-"""`GET /api/sessions/{id}/turns`: what was said in a session, for its user."""
+"""`GET /api/sessions/{id}/turns`: the last turns of a session, for its user."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -61,7 +61,7 @@ class PastTurns:
 
 
 def _last(head: RequestHead) -> int:
-    """Return how many turns are asked for."""
+    """Return the number of requested turns."""
     given = head.parameter("last")
     if given is None:
         return 0

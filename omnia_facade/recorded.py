@@ -1,4 +1,4 @@
-"""What is recorded of a turn, as JSON for clients."""
+"""The records of a turn as JSON for clients."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""The screen of a person: answers as Markdown while they come, and what is waited for."""
+"""The screen of a person: answers as Markdown while they arrive, and a line of progress."""
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live

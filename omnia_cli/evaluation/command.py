@@ -1,4 +1,4 @@
-"""What `omnia eval` does: reads, asks, prints, writes reports; its exit code."""
+"""Runs `omnia eval`: reads, asks, prints, writes reports; returns the exit code."""
 
 import asyncio
 import contextlib

@@ -59,7 +59,7 @@ class EvalOptions(Struct, frozen=True, kw_only=True):
         return self.tools == "servers" and not (self.cassettes and self.mode == "replay")
 
     def of_runtime(self) -> str:
-        """Return what the runtime is told, as JSON."""
+        """Return the options of the runtime as JSON."""
         options: JsonObject = {"parallel": self.parallel, "tools": self.tools}
         if self.max_cost_usd is not None:
             options["max_cost_usd"] = self.max_cost_usd

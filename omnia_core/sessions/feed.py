@@ -52,7 +52,7 @@ class DueSession(Struct, frozen=True):
 
 
 class FeedBacklog(Struct, frozen=True):
-    """What is due and not done.
+    """The sessions that are due and not evaluated yet.
 
     Attributes:
         oldest_seconds: how long the oldest has been due; 0 when none is.

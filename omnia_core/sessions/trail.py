@@ -44,7 +44,7 @@ class SessionTrail(Struct, frozen=True):
 
 
 def session_trail(length: int, counted: int, kinds: Iterable[Sequence[TrailRow]]) -> SessionTrail:
-    """Return the trail that its rows tell, each kind with the newest record first.
+    """Return the trail of these rows, each kind with the newest record first.
 
     A turn is left out if `MOST_RECORDS` were read of a kind, and it has the oldest of them: some
     of its records may be missing.

@@ -57,7 +57,7 @@ class RolloutFiles:
 
     @property
     def token(self) -> str:
-        """What a facade says to enter a pod of the other side; "" where nobody is let in."""
+        """The token that a pod of the other side accepts; "" if pods accept no facade."""
         return self._current().token
 
     @property

@@ -1,4 +1,4 @@
-"""Who has a run: records in the store that the pods of an agent share.
+"""The pods that have a run: records in the store that the pods of an agent share.
 
 A pod that is asked for a run of another pod passes the request on to it. A record says until when
 its pod is alive, so a run whose pod died is known to have failed.
@@ -116,7 +116,7 @@ class RunRecords:
         return run_id if known is None else known.fingerprint.decode()
 
     async def close(self) -> None:
-        """Write what is to be written, and renew nothing more."""
+        """Finish the pending writes, and stop renewing records."""
         if self._renewing:
             self._renewing.cancel()
         if self._writes:

@@ -165,7 +165,7 @@ class Run:
         self._watchers.append(watcher)
 
     def cancel(self) -> None:
-        """Ask the turn to end soon, with what was said so far."""
+        """Ask the turn to end soon, with its text so far."""
         if self.state is RunState.SUBMITTED:
             self._end(Done("", finish_reason=CANCELLED))
             if self._task:

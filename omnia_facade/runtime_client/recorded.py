@@ -1,4 +1,4 @@
-"""Converts what a runtime tells of its recorded turns."""
+"""Converts a runtime's records of turns."""
 
 from collections.abc import Iterable, Iterator
 from typing import TypeVar

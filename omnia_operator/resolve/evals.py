@@ -1,4 +1,4 @@
-"""What an agent's pack declares to be evaluated, and by whom; pure."""
+"""The evaluations that an agent's pack declares, and their judges; pure."""
 
 from collections.abc import Iterable, Mapping
 

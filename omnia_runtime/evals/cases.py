@@ -1,4 +1,4 @@
-"""Asks the agent of an environment a case, and evaluates what it answers."""
+"""Sends a case to the agent of an environment, and evaluates the answer."""
 
 import time
 import uuid
@@ -45,7 +45,7 @@ Judges: TypeAlias = Mapping[str, ChatModel]
 
 
 class Case(Struct, frozen=True, omit_defaults=True):
-    """What is asked, and what the answer is checked for beside the evaluations of the pack.
+    """The messages to the agent, and the evaluations besides those of the pack.
 
     Attributes:
         index: its place in the dataset, from 0.
@@ -233,7 +233,7 @@ class CaseRunner:
     async def _ask(
         self, session_id: str, texts: Sequence[str], metadata: Mapping[str, str]
     ) -> list[Facts]:
-        """Ask, and return what is known of each turn."""
+        """Send the messages, and return the facts of each turn."""
         if self._env.mode is Mode.FUNCTION:
             return [await self._call(session_id, texts[-1], metadata)]
         found = []

@@ -53,7 +53,7 @@ _TEXT_RULES = (
 
 
 class External(Struct, frozen=True):
-    """What evaluations may ask beside judges.
+    """The servers and models that evaluations may call besides judges.
 
     Attributes:
         http: for other servers.

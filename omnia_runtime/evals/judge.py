@@ -1,4 +1,4 @@
-"""Evaluations by a model: what it is asked, and how its answer is read.
+"""Evaluations by a model: its prompt, and the parsing of its answer.
 
 An answer must not instruct its judge: it stands between fences that nobody can guess, and the judge
 is told that what is between them is data. What cannot be read is an error, and never a score.

@@ -50,7 +50,7 @@ async def ask(rule: Remote, facts: Facts, client: HTTPClient) -> Score:
 
 
 def content(rule: Remote, facts: Facts) -> JsonObject:
-    """Return what the server is told: the names are those of PromptKit's `rest_eval`."""
+    """Return the request body; the names are those of PromptKit's `rest_eval`."""
     told: JsonObject = {"current_output": facts.output, "session_id": facts.session_id}
     told["turn"] = facts.turn
     if rule.messages:

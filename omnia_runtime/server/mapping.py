@@ -157,7 +157,7 @@ def _read_part(part: pb.ContentPart) -> Part:
 
 
 def hello_message(capabilities: Sequence[str]) -> pb.ServerMessage:
-    """Return the first message of a stream, with what the runtime can do."""
+    """Return the first message of a stream, with the capabilities of the runtime."""
     return pb.ServerMessage(runtime_hello=pb.RuntimeHello(capabilities=capabilities))
 
 

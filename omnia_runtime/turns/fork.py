@@ -26,7 +26,7 @@ _log = structlog.get_logger()
 
 
 class ForkOutOfRange(OmniaError):
-    """The session does not have the turns that are asked for."""
+    """The session does not have the requested turns."""
 
     def __init__(self, wanted: int, expected: str) -> None:
         super().__init__(Code.INVALID_ARGUMENT, f"after_turn: expected {expected}, found {wanted}")

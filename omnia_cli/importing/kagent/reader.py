@@ -132,7 +132,7 @@ def _common(spec: Fields, inner: Fields) -> None:
 
 
 def _allowed(spec: Fields) -> JsonObject:
-    """Return who may talk to an agent beside its own namespace."""
+    """Return the namespaces besides its own whose callers an agent accepts."""
     allowed = spec.object("allowedNamespaces")
     origin = allowed.text("from") or "Same"
     if origin == "Same":

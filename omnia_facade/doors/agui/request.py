@@ -88,7 +88,7 @@ _parts = msgspec.json.Decoder(str | tuple[_Part, ...] | None)
 
 
 class RunRequest(Struct, frozen=True):
-    """A run that is asked for.
+    """A parsed request for a run.
 
     Attributes:
         thread_id: the session.

@@ -8,7 +8,7 @@ from typing import Self
 from omnia_cli.local.report import Reporter, Serving, VersionChange
 
 LOG = ".log"
-# A larger file is begun anew, and the one before is kept beside it.
+# A larger file is replaced by a new one, and kept beside it.
 LARGEST_BYTES = 8 * 1024 * 1024
 
 

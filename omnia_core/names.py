@@ -67,14 +67,14 @@ class Variant(StrEnum):
     CANDIDATE = "candidate"
 
 
-# What the turns of a session with a trial have in place of a side.
+# The value for the turns of a session with a trial, in place of a side.
 TRIAL_VARIANT = "trial"
 
 # In an environment, where an empty list means the default.
 NO_DOORS = "none"
 # Not one of `facade.doors`: it comes with the console.
 CONSOLE_DOOR = "console"
-# They reveal nothing to a client without a credential. A2A publishes a card, and is asked for.
+# They reveal nothing to a client without a credential. A2A publishes a card, so it is opt-in.
 DEFAULT_DOORS = (Door.CHAT, Door.OPENAI, Door.AGUI)
 
 # Annotations on an AgentRuntime that force the mock provider and name its response file.

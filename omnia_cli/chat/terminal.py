@@ -79,7 +79,7 @@ class TerminalScreen:
         self.note("the answer was interrupted here; its text so far is stored", problem=True)
 
     def note(self, text: str, *, problem: bool = False, end: str = "\n") -> None:  # noqa: ARG002 - the port's
-        # Always a whole line: what is waited for is drawn below it.
+        # Always a whole line, because the line of progress is drawn below it.
         self._console.print(Text(visible(text).rstrip(), style="red" if problem else "dim"))
 
     def ended(self) -> None:

@@ -144,7 +144,7 @@ def usage_facts(done: JsonObject, tokens: str) -> Iterator[str]:
         if cost := dollars(known.get("cost_usd") or 0):
             yield cost
     elif done.get("finish_reason") == "cancelled":
-        # The model was asked, and it did not say what that cost.
+        # The model was called, and it did not report the cost.
         yield "cost not known"
     if version := done.get("pack_version"):
         yield f"prompt {version}"

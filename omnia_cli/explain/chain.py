@@ -10,7 +10,7 @@ from omnia_cli.explain.remedies import remedy
 from omnia_core.jsonvalue import JsonObject
 
 WIDTH = 80
-# Conditions that follow from others: they are told after their causes.
+# Conditions that follow from others: they are shown after their causes.
 _CONSEQUENCES = ("DeploymentReady", "ServiceReady")
 _MOST_LINES = 5
 _MOST_CAUSES = 3

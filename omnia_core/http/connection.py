@@ -241,7 +241,7 @@ class HttpConnection(web.RequestHandler):
         if body.is_eof():
             self._body_left = 0
         elif self._messages and not isinstance(self._messages[-1][0], RawRequestMessage):
-            # aiohttp's parser reports an error to nobody who reads the body.
+            # aiohttp's parser does not report an error to the reader of the body.
             self._fail_body(body, "the body has invalid framing")
         elif body.total_bytes != before:
             self._overhead = 0

@@ -32,7 +32,7 @@ def check_session_id(text: str, parameter: str) -> str:
 
 def _message(said: SaidMessage) -> Message:
     return Message(
-        # A runtime tells messages of these roles.
+        # A runtime returns messages of these roles.
         cast("Literal['user', 'assistant', 'tool']", said.role),
         said.content,
         said.parts,

@@ -13,7 +13,7 @@ from omnia_core.sessions.trail import TurnTrail
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 
 S = TypeVar("S", bound=Struct)
-# What a client is not told, and is not on the wire.
+# Fields that clients do not get, and that are not on the wire.
 _UNTOLD = {"session": "", "trigger": "", "arguments": ""}
 
 

@@ -77,7 +77,7 @@ class RuntimeBackend:
         self._silence_seconds = silence_seconds
         self._cancel_seconds = cancel_seconds
         self._store = store
-        # Asked for once: the programs of a pod are of one version.
+        # Read once, because the programs of a pod are of one version.
         self._capabilities: frozenset[str] = frozenset()
 
     async def probe(self, session_id: str, principal: Principal) -> Resume:

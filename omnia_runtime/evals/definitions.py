@@ -84,7 +84,7 @@ class EvalDefinitions:
                 env.providers_path, env.provider_api_keys, self._client, self._metrics
             )
         except ConfigurationError as error:
-            # A custom runtime needs no Provider; what asks a judge is an error then.
+            # A custom runtime needs no Provider; evaluations by a judge are then an error.
             _log.warning("no judge is called: the Providers are invalid", reason=error.message)
             models = None
         return packs, models

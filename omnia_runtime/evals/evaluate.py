@@ -156,7 +156,7 @@ async def _measure(
             scores = [measure(text) for text in facts.answers(session=spec.session)]
             if not scores:
                 raise Unmeasurable("there is no answer")
-            # What has to be there may be in any answer; what must not be there, in none.
+            # Required texts may be in any answer; forbidden texts must be in no answer.
             choose = max if _wants(rule) else min
             return choose(scores, key=lambda each: each.value)
         case _:

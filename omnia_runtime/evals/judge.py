@@ -20,7 +20,7 @@ from omnia_runtime.evals.score import Score, Unmeasurable
 from omnia_runtime.ports.model import ChatModel, OutputSchema
 from omnia_runtime.validators.text_checks import JsonNotFound, read_json
 
-# Characters of what is judged; what comes first is cut.
+# Characters of the judged text; its beginning is cut.
 MAX_CONTENT = 60_000
 _MAX_TOKENS = 1024
 _ANSWER: JsonObject = {

@@ -57,7 +57,7 @@ async def opened(env: RuntimeEnv, options: CaseOptions) -> AsyncIterator[CaseRun
     Raises:
         ConfigurationError: a file of the agent, or the cassette, is invalid.
     """
-    # Nobody reads the names of these sessions.
+    # The names of these sessions are not used.
     env = structs.replace(env, session_naming=False)
     client = HTTPClient()
     metrics = RuntimeMetrics(CollectorRegistry(), env.agent_name, env.namespace)

@@ -17,7 +17,7 @@ from omnia_core.health import Readiness
 from omnia_core.names import OnExceeded
 from omnia_core.sessions import SessionStore, StoreUnavailable
 
-# How old a sum may be. What is spent within that time may go beyond the budget.
+# The largest age of a sum. Requests within that time may exceed the budget.
 FRESH_SECONDS = 10.0
 
 _log = structlog.get_logger()

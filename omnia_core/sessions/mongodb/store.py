@@ -342,7 +342,7 @@ class MongoSessionStore(SessionStore):
         try:
             followed = await self._consequences.write(session, append)
             if followed is None:
-                # It expired while this was written, and nobody would find the messages.
+                # It expired while this was written, so the messages could not be found.
                 await self._connection.run(partial(_delete_append, append))
         except StoreUnavailable as error:
             _log.warning(

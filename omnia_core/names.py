@@ -5,13 +5,9 @@ from enum import StrEnum
 GROUP = "omnia.altairalabs.ai"
 VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
-# The version in the pack that the operator makes of an inline prompt: the format requires one.
+# The version in the pack that the operator makes of an inline prompt, because the format requires
+# one. It is not shown to clients and people.
 INLINE_VERSION = "0.0.0"
-
-
-def shown_version(version: str) -> str:
-    """Return the version of a pack for people and clients; "" for that of an inline prompt."""
-    return "" if version == INLINE_VERSION else version
 
 
 class Kind(StrEnum):

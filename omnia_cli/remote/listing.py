@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from omnia_cli.hub.directory import HubAgent, HubState
 from omnia_core.jsonvalue import JsonObject
-from omnia_core.names import Mode, shown_version
+from omnia_core.names import INLINE_VERSION, Mode
 from omnia_operator.api.agentruntime import AgentPhase
 
 _STATES = {AgentPhase.RUNNING: HubState.READY, AgentPhase.FAILED: HubState.FAILED}
@@ -111,7 +111,7 @@ def _described(agent: _Agent, namespace: str, models: Mapping[str, str]) -> HubA
         message=ready.message if ready and ready.status != "True" else "",
         description=spec.description,
         model=_model(spec, namespace, models),
-        version=shown_version(status.active_version),
+        version=status.active_version if status.active_version != INLINE_VERSION else "",
     )
 
 

@@ -25,23 +25,14 @@ from omnia_runtime.ports.model import (
 from omnia_runtime.providers.openai.adapter import OpenAIModel
 from omnia_runtime.providers.openai.chat import api_url, chat_body
 from omnia_runtime.providers.openai.responses import responses_body
-from tests.runtime.adapter_calls import LIMIT, stream
+from tests.runtime.adapter_calls import LIMIT
+from tests.runtime.openai_calls import HI, KEY, SCHEMA, TEXT, ask, config
 from tests.runtime.sdks import openai
 from tests.runtime.servers import USAGE, ChatServer, call_piece, chunk, serving
 from tests.services import free_port
 
 pytestmark = pytest.mark.usefixtures("openai_sdk")
 
-KEY = "sk-secret-1234"
-HI = ChatRequest("Be kind.", [Message("user", "hi")])
-SCHEMA = {"type": "object", "properties": {"id": {"type": "string"}}}
-TEXT = [
-    chunk({"role": "assistant", "content": ""}),
-    chunk({"content": "Hel"}),
-    chunk({"content": "lo ä"}),
-    chunk({}, "stop"),
-    chunk({}, usage=USAGE),
-]
 CALLS = [
     chunk(call_piece(0, id="c1", name="get", arguments="")),
     chunk(call_piece(0, arguments='{"id":')),
@@ -75,18 +66,6 @@ SDK_TOOLS: Any = [
 ]
 OUTPUT = OutputSchema("my fn", SCHEMA)
 SDK_FORMAT: Any = {"type": "json_schema", "json_schema": {"name": "my_fn", "schema": SCHEMA}}
-
-
-def config(url: str, **fields: Any) -> ProviderConfig:
-    return ProviderConfig(
-        "default", fields.pop("type", "openai"), "gpt-4o", base_url=f"{url}/v1", **fields
-    )
-
-
-async def ask(
-    configured: ProviderConfig, request: ChatRequest = HI, key: str | None = KEY
-) -> list[ModelEvent]:
-    return await stream(OpenAIModel, configured, request, key)
 
 
 async def test_text_streams_and_the_vendors_sdk_reads_the_same_from_the_same_server() -> None:

@@ -139,17 +139,19 @@ def evaluate_recorded(
         )
     if recorded.candidate:
         changed = with_candidate(documents, recorded.candidate, agent)
-        cases = cases_of_sessions([each.session for each in sessions], evals, options, ask=True)
+        cases = cases_of_sessions(
+            [session.session for session in sessions], evals, options, ask=True
+        )
         used = structs.replace(options, tools="recording")
         name, answers = _ask(changed, agent, cases, used, environ)
         compared = _compared(name, recorded.candidate, sessions, answers)
         _write_json(outputs.json, compared)
         return compared.exit_code
-    cases = cases_of_sessions([each.session for each in sessions], evals, options, ask=False)
+    cases = cases_of_sessions([session.session for session in sessions], evals, options, ask=False)
     used = structs.replace(options, tools="none")
     name, answers = _ask(without_tools(documents), agent, cases, used, environ)
-    made = report(name, [each.session.id for each in sessions], answers, 1.0)
-    _print(made, [_said_last(each) for each in sessions])
+    made = report(name, [session.session.id for session in sessions], answers, 1.0)
+    _print(made, [_said_last(session) for session in sessions])
     if recorded.keep:
         _keep(paths, documents, name, sessions, answers, environ)
     if before is not None:
@@ -177,9 +179,9 @@ def _keep(
     environ: Mapping[str, str],
 ) -> None:
     namespace = next(
-        each.namespace
-        for each in documents
-        if each.kind == Kind.AGENT_RUNTIME and each.name == agent
+        document.namespace
+        for document in documents
+        if document.kind == Kind.AGENT_RUNTIME and document.name == agent
     )
     try:
         new = keep(Project.of(paths, environ).sessions, namespace, sessions, answers)
@@ -189,12 +191,12 @@ def _keep(
 
 
 def _only_agent(documents: list[Document]) -> str:
-    names = {each.name for each in documents if each.kind == Kind.AGENT_RUNTIME}
+    names = {document.name for document in documents if document.kind == Kind.AGENT_RUNTIME}
     return next(iter(names)) if len(names) == 1 else ""
 
 
 def _said_last(read_session: ReadSession) -> str:
-    said = [each.content for each in read_session.session.messages if each.role == "user"]
+    said = [message.content for message in read_session.session.messages if message.role == "user"]
     return said[-1] if said else ""
 
 
@@ -250,7 +252,7 @@ def _ask(
         raise EvalFailed(str(error)) from error
     finally:
         progress.end()
-    for problem in dict.fromkeys(problem for each in answers for problem in each.problems):
+    for problem in dict.fromkeys(problem for answer in answers for problem in answer.problems):
         _say(f"not run: {problem}")
     return name, answers
 
@@ -319,7 +321,7 @@ def _print(made: Report, asked: Sequence[str]) -> None:
     passed = sum(case.passed for case in made.cases)
     answers = list(made.answers)
     cost = f", {made.cost_usd:.4f} USD" if made.cost_usd else ""
-    slowest = max((each.latency_ms for each in answers), default=0.0)
+    slowest = max((answer.latency_ms for answer in answers), default=0.0)
     print(f"{passed} of {len(made.cases)} cases passed, slowest answer {slowest:.0f} ms{cost}")
 
 

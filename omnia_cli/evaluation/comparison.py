@@ -97,7 +97,9 @@ class Comparison(Struct, frozen=True):
     @property
     def exit_code(self) -> ExitCode:
         """1 if the candidate is worse or gave no answer; 3 if nothing could be compared."""
-        if any(each.worse for each in self.evals) or any(each.failed for each in self.sessions):
+        if any(evaluation.worse for evaluation in self.evals) or any(
+            session.failed for session in self.sessions
+        ):
             return ExitCode.FAILED
         return ExitCode.PASSED if self.evals else ExitCode.NOT_EVALUATED
 
@@ -105,7 +107,7 @@ class Comparison(Struct, frozen=True):
 def compare(agent: str, candidate: str, answers: Mapping[str, CaseResult]) -> Comparison:
     """Compare the answers of a candidate, by session, with what is recorded."""
     sessions = tuple(_session(name, each) for name, each in answers.items())
-    compared = [answers[each.session] for each in sessions if not each.reason]
+    compared = [answers[session.session] for session in sessions if not session.reason]
     pairs: dict[str, list[list[tuple[Evaluation, Evaluation]]]] = defaultdict(list)
     for answer in compared:
         for name, found in _pairs(answer).items():

@@ -102,7 +102,7 @@ def _of_case(was: CaseVerdict, now: CaseVerdict) -> Iterator[str]:
 def _evaluated(case: CaseVerdict) -> Mapping[str, _Seen]:
     results: dict[str, list[Evaluation]] = defaultdict(list)
     for answer in case.answers:
-        several = len({each.turn for each in answer.results if each.turn}) > 1
+        several = len({result.turn for result in answer.results if result.turn}) > 1
         for each in answer.results:
             turn = f", turn {each.turn}" if several and each.turn else ""
             results[f"{each.id}{turn}"].append(each)
@@ -110,10 +110,10 @@ def _evaluated(case: CaseVerdict) -> Mapping[str, _Seen]:
 
 
 def _seen(results: list[Evaluation]) -> _Seen:
-    scores = [each.score for each in results if each.score is not None]
-    reasons = (each.explanation or each.error for each in results)
+    scores = [result.score for result in results if result.score is not None]
+    reasons = (result.explanation or result.error for result in results)
     why = next(filter(None, reasons), "")
-    outcomes = tuple(sorted({str(each.outcome) for each in results}))
+    outcomes = tuple(sorted({str(result.outcome) for result in results}))
     return _Seen(outcomes, fmean(scores) if scores else None, _short(why))
 
 

@@ -27,7 +27,9 @@ class NoSuchTurn(Exception):
 
 def dataset_text(sessions: Sequence[ReadSession]) -> str:
     """Return a dataset with a case for each session in which a user said something."""
-    return _HEAD + "".join(_indented(_case_text(each), 2) for each in sessions if _turns(each))
+    return _HEAD + "".join(
+        _indented(_case_text(session), 2) for session in sessions if _turns(session)
+    )
 
 
 def case_text(session: ReadSession, turn: int) -> str:

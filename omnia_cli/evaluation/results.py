@@ -24,7 +24,7 @@ class CaseVerdict(Struct, frozen=True):
     @property
     def asked(self) -> tuple[CaseResult, ...]:
         """The answers that were asked for."""
-        return tuple(each for each in self.answers if not each.not_asked)
+        return tuple(answer for answer in self.answers if not answer.not_asked)
 
     @property
     def passes(self) -> int:
@@ -57,8 +57,8 @@ class Report(Struct, frozen=True):
         """0 if every case passed; 3 if something could not be evaluated, or nothing was."""
         if any(not case.passed and (case.asked or not case.answers) for case in self.cases):
             return ExitCode.FAILED
-        results = [each for answer in self.answers for each in answer.results]
-        evaluated = any(each.score is not None for each in results)
+        results = [result for answer in self.answers for result in answer.results]
+        evaluated = any(result.score is not None for result in results)
         if not evaluated or any(answer.unevaluated for answer in self.answers):
             return ExitCode.NOT_EVALUATED
         return ExitCode.PASSED

@@ -100,4 +100,4 @@ class SessionFeed(Protocol):
 
 def is_answered(messages: Sequence[Message]) -> bool:
     """Whether an append has something to evaluate, rather than the beginning of a turn."""
-    return any(each.role not in ("user", "summary") for each in messages)
+    return any(message.role not in ("user", "summary") for message in messages)

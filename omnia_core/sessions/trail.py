@@ -65,7 +65,7 @@ def session_trail(length: int, counted: int, kinds: Iterable[Sequence[TrailRow]]
 
 def _turn(records: Sequence[Record]) -> TurnTrail:
     return TurnTrail(
-        tuple(each for each in records if isinstance(each, ProviderCall)),
-        tuple(each for each in records if isinstance(each, ToolExecution)),
-        tuple(each for each in records if isinstance(each, RuntimeEvent)),
+        tuple(record for record in records if isinstance(record, ProviderCall)),
+        tuple(record for record in records if isinstance(record, ToolExecution)),
+        tuple(record for record in records if isinstance(record, RuntimeEvent)),
     )

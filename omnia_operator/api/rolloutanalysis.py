@@ -273,7 +273,7 @@ class RolloutAnalysis(Resource):
 
 def faults(spec: RolloutAnalysisSpec) -> Iterator[tuple[Path, str]]:
     """Yield what no schema finds: path below the spec, and message."""
-    known = {*BUILT_IN, *(each.name for each in spec.args)}
+    known = {*BUILT_IN, *(argument.name for argument in spec.args)}
     for index, metric in enumerate(spec.metrics):
         place: Path = ("metrics", index)
         for path, text in _texts(metric):

@@ -217,7 +217,7 @@ def _still_open(facts: AgentFacts, previous: AgentRuntimeStatus) -> bool:
     return (
         facts.workload is not None
         and not facts.workload.complete
-        and any(each.reason == UNAUTHENTICATED for each in previous.conditions)
+        and any(condition.reason == UNAUTHENTICATED for condition in previous.conditions)
     )
 
 
@@ -320,7 +320,7 @@ def _failure(facts: AgentFacts) -> tuple[str, str] | None:
 
 def _outage(facts: AgentFacts) -> Problem | None:
     """Return the problem that the pods cannot reach the session store: every turn fails."""
-    found = (each for each in facts.problems if each.reason == SESSION_STORE_UNREACHABLE)
+    found = (problem for problem in facts.problems if problem.reason == SESSION_STORE_UNREACHABLE)
     return next(found, None)
 
 

@@ -150,7 +150,7 @@ class CaseRunner:
             repeat=case.repeat,
             answer=turns[-1].output,
             results=await self._evaluate_turns(turns, specs, judges),
-            latency_ms=max(each.latency_ms or 0.0 for each in turns),
+            latency_ms=max(turn.latency_ms or 0.0 for turn in turns),
             triggers={spec.id: spec.trigger for spec in specs},
         )
 
@@ -158,7 +158,7 @@ class CaseRunner:
         self, case: Case, session: RecordedSession, specs: Sequence[EvalSpec], judges: Judges
     ) -> CaseResult:
         before = list(answered_turns(session))
-        said = [each for each in session.messages if each.role == "user"]
+        said = [message for message in session.messages if message.role == "user"]
         if not before or session.session.deleted:
             why = "its beginning is deleted" if before else "no turn of it has a complete answer"
             return CaseResult(case.index, not_asked=why)
@@ -169,7 +169,7 @@ class CaseRunner:
         texts = [each.content for each in said[: before[-1].turn]]
         turns = await self._ask(f"backtest-{uuid.uuid4()}", texts, case.metadata)
         complete = {each.turn for each in before}
-        compared = [each for each in turns if each.turn in complete]
+        compared = [turn for turn in turns if turn.turn in complete]
         recorded = [session.turns.get(each.turn, RecordedTurn()) for each in before]
         return CaseResult(
             index=case.index,
@@ -210,7 +210,7 @@ class CaseRunner:
     def _specs(self, case: Case) -> tuple[list[EvalSpec], tuple[str, ...]]:
         pack = read_packs(self._env.promptpack_path).stable
         declared = evals_of(pack, pack.prompt(self._env.prompt_name))
-        own = {each.id for each in case.evals}
+        own = {evaluation.id for evaluation in case.evals}
         chosen = [*(each for each in declared if each.id not in own), *case.evals]
         specs, problems = read_evals(
             [each for each in chosen if not case.only or each.id in case.only]
@@ -297,7 +297,7 @@ def _facts(
 ) -> Facts:
     return Facts(
         session_id=session_id,
-        turn=sum(each.role == "user" for each in messages),
+        turn=sum(message.role == "user" for message in messages),
         output=finished.text,
         messages=messages,
         calls=calls_in(messages),

@@ -107,19 +107,19 @@ def _content(rule: Judged, facts: Facts) -> tuple[str, str]:
 
 def _transcript(messages: Sequence[Message]) -> str:
     return "\n\n".join(
-        f"{each.role}: {each.content}"
-        for each in messages
-        if each.role in ("user", "assistant") and each.content
+        f"{message.role}: {message.content}"
+        for message in messages
+        if message.role in ("user", "assistant") and message.content
     )
 
 
 def _calls(calls: Sequence[CallFact]) -> str:
     return "\n".join(
         json.dumps(
-            {"tool": each.name, "arguments": each.arguments, "result": each.result},
+            {"tool": call.name, "arguments": call.arguments, "result": call.result},
             ensure_ascii=False,
         )
-        for each in calls
+        for call in calls
     )
 
 

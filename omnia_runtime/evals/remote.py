@@ -55,9 +55,9 @@ def content(rule: Remote, facts: Facts) -> JsonObject:
     told["turn"] = facts.turn
     if rule.messages:
         told["messages"] = [
-            {"role": each.role, "content": each.content}
-            for each in facts.messages
-            if each.role in ("user", "assistant")
+            {"role": message.role, "content": message.content}
+            for message in facts.messages
+            if message.role in ("user", "assistant")
         ]
     if rule.calls:
         told["tool_calls"] = [

@@ -228,7 +228,7 @@ class SessionEvaluation:
                 if last:
                     wait, found = None, _without_score(spec, EvalOutcome.ERROR, _TOO_LONG)
         calls = recorder.take().provider_calls
-        await self._budget.add(sum(each.cost_usd for each in calls))
+        await self._budget.add(sum(call.cost_usd for call in calls))
         if wait is None:
             await self._keep(due, found, calls)
         return wait
@@ -237,7 +237,7 @@ class SessionEvaluation:
         spec, of = due.spec, due.definitions
         result = record(spec, due.facts, found, source=SOURCE, pack_version=of.version)
         if calls:
-            cost = sum(each.cost_usd for each in calls)
+            cost = sum(call.cost_usd for call in calls)
             result = structs.replace(result, cost_usd=cost, judge_model=calls[-1].model)
         if await self._store.add_eval_results([result], calls):
             add_result(current_span(), result)

@@ -124,11 +124,15 @@ class AgentBudget:
     def ratios(self) -> Iterable[tuple[str, float]]:
         """Return each period, and what part of its limit is spent as far as is known."""
         today = self._now().date()
-        return [(each.name, self._used(each, today) / each.limit_usd) for each in self._periods]
+        return [
+            (period.name, self._used(period, today) / period.limit_usd) for period in self._periods
+        ]
 
     def _exhausted(self, today: date) -> list[BudgetPeriod]:
         """Return the periods whose limit is reached, the one that begins anew last at the end."""
-        spent = [each for each in self._periods if self._used(each, today) >= each.limit_usd]
+        spent = [
+            period for period in self._periods if self._used(period, today) >= period.limit_usd
+        ]
         return sorted(spent, key=lambda each: each.reset(today))
 
     def _warn(self, period: BudgetPeriod, today: date) -> None:

@@ -84,12 +84,12 @@ class CaseResult(Struct, frozen=True, omit_defaults=True):
     def passed(self) -> bool:
         """Whether there is an answer, and no evaluation failed."""
         return not self.error and all(
-            each.outcome is not EvalOutcome.FAILED for each in self.results
+            result.outcome is not EvalOutcome.FAILED for result in self.results
         )
 
     @property
     def unevaluated(self) -> bool:
         """Whether the agent was not asked, or an evaluation could not be made."""
         return bool(self.not_asked) or any(
-            each.outcome is EvalOutcome.ERROR for each in self.results
+            result.outcome is EvalOutcome.ERROR for result in self.results
         )

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from omnia_cli.chat.agent_api import Connected, ask_agent
 from omnia_cli.counted import counted
 from omnia_core.jsonvalue import JsonObject
-
-# Of the pack that is made of a prompt in the AgentRuntime: nobody gave it a name or a version.
-_INLINE = "0.0.0"
+from omnia_core.names import INLINE_VERSION
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ class About:
     @property
     def inline(self) -> bool:
         """Whether its prompt stands in the AgentRuntime: there is one, without name and version."""
-        return self.versions[:1] == ((_INLINE, 100),)
+        return self.versions[:1] == ((INLINE_VERSION, 100),)
 
     @property
     def line(self) -> str:

@@ -206,7 +206,9 @@ class Conversation:
             except SessionUnknown as unknown:
                 self._begun = False
                 self._screen.note(f"{unknown} ", problem=True, end="")
-                self._screen.note(f"session {before} is gone; new session {self.session_id}")
+                self._screen.note(
+                    f"session {before} has expired or was deleted; new session {self.session_id}"
+                )
                 return False
             except Unreachable as error:
                 failure = error

@@ -1,6 +1,7 @@
 """Conversations are evaluated on a real cluster: by the runtime, and by the worker beside it."""
 
 import json
+import os
 from collections import Counter
 
 import pytest
@@ -17,9 +18,11 @@ from tests.cluster.talking import talk_often
 from tests.operator import objects, world
 from tests.operator.cluster import config_map
 
-pytestmark = [pytest.mark.usefixtures("omnia"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.usefixtures("omnia"), pytest.mark.timeout(600)]
 
-SESSIONS, TURNS, RATE = 40, 3, 20
+SESSIONS = int(os.environ.get("EVAL_SESSIONS", "40"))
+"""How many sessions are evaluated (200 for the full size)."""
+TURNS, RATE = 3, 20
 VERDICT = json.dumps({"score": 0.75, "passed": True, "reasoning": "fine"})
 EVALS: list[JsonObject] = [
     {
@@ -71,15 +74,18 @@ def evaluated(redis: str) -> list[JsonObject]:
 
 def results(kubectl: Kubectl, redis: str, sessions: list[str]) -> list[EvalResult]:
     """Return what the store has of the evaluations of sessions."""
-    found = []
-    for name in sessions:
-        key = f"omnia:{kubectl.namespace}:helper:{{{name}}}:past"
-        text = kubectl("exec", f"deployment/{redis}", "--", "redis-cli", "--json", "HGETALL", key)
-        fields: dict[str, str] = json.loads(text)
-        found += [
-            decode_result(value) for field, value in fields.items() if field.startswith("eval:")
-        ]
-    return found
+    keys = (f"omnia:{kubectl.namespace}:helper:{{{name}}}:past" for name in sessions)
+    commands = "".join(f"HGETALL {key}\n" for key in keys)
+    cli = ("exec", "--stdin", f"deployment/{redis}", "--", "redis-cli", "--json")
+    answers: list[dict[str, str]] = [
+        json.loads(line) for line in kubectl(*cli, stdin=commands).splitlines()
+    ]
+    return [
+        decode_result(value)
+        for fields in answers
+        for field, value in fields.items()
+        if field.startswith("eval:")
+    ]
 
 
 def test_turns_and_sessions_are_evaluated_and_exactly_the_sampled_ones_judged(

@@ -60,6 +60,19 @@ def cluster_kubectl(cluster: Cluster) -> Kubectl:
 @pytest.fixture
 def kubectl(cluster_kubectl: Kubectl) -> Iterator[Kubectl]:
     """kubectl in a namespace of the test's own."""
+    with _in_namespace(cluster_kubectl) as here:
+        yield here
+
+
+@pytest.fixture(scope="module")
+def shared(cluster_kubectl: Kubectl) -> Iterator[Kubectl]:
+    """kubectl in a namespace of the file's own, for what several tests only look at."""
+    with _in_namespace(cluster_kubectl) as here:
+        yield here
+
+
+@contextlib.contextmanager
+def _in_namespace(cluster_kubectl: Kubectl) -> Iterator[Kubectl]:
     namespace = f"test-{uuid.uuid4().hex[:8]}"
     cluster_kubectl("create", "namespace", namespace)
     here = replace(cluster_kubectl, namespace=namespace)

@@ -75,13 +75,22 @@ def drifted(verdicts: list[Object]) -> list[Object]:
     return [each for each in verdicts if each["serverSide"] or each["threeWay"]]
 
 
+@pytest.fixture(scope="module")
+def examples(shared: Kubectl, omnia: Kubectl) -> Kubectl:
+    """kubectl where the examples are applied, all at once."""
+    for name in AGENTS:
+        text = yaml.safe_dump_all(manifests(name, shared.namespace))
+        shared("apply", "--filename=-", stdin=text)
+    return shared
+
+
 @pytest.mark.parametrize("name", AGENTS)
 def test_argo_cd_and_kubectl_see_no_difference_in_a_quiet_agent(
-    kubectl: Kubectl, argocd_diff: Compare, name: str
+    examples: Kubectl, argocd_diff: Compare, name: str
 ) -> None:
+    kubectl = examples
     objects = manifests(name, kubectl.namespace)
     text = yaml.safe_dump_all(objects)
-    kubectl("apply", "--filename=-", stdin=text)
     quiet(kubectl, name)
 
     assert kubectl("diff", "--filename=-", stdin=text) == ""
@@ -93,9 +102,8 @@ def test_argo_cd_and_kubectl_see_no_difference_in_a_quiet_agent(
     assert drifted(argocd_diff(objects)) == []
 
 
-def test_argo_cd_sees_what_somebody_changed(kubectl: Kubectl, argocd_diff: Compare) -> None:
-    objects = manifests("hello-agent", kubectl.namespace)
-    kubectl("apply", "--filename=-", stdin=yaml.safe_dump_all(objects))
+def test_argo_cd_sees_what_somebody_changed(examples: Kubectl, argocd_diff: Compare) -> None:
+    objects = manifests("hello-agent", examples.namespace)
     agent = next(each for each in objects if each["kind"] == "AgentRuntime")
     other = json.loads(json.dumps(agent))
     other["spec"].setdefault("facade", {})["port"] = 8088

@@ -1,5 +1,6 @@
 """Conversations are evaluated on a real cluster: by the runtime, and by the worker beside it."""
 
+import datetime as dt
 import json
 import os
 from collections import Counter
@@ -12,6 +13,7 @@ from omnia_core.sessions import EvalResult
 from omnia_core.sessions.evaluations import decode_result
 from omnia_operator.labels import INSTANCE
 from tests.cluster.agents import condition, here, ready
+from tests.cluster.harness.console import say
 from tests.cluster.harness.waiting import wait_until
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.talking import talk_often
@@ -100,6 +102,7 @@ def test_turns_and_sessions_are_evaluated_and_exactly_the_sampled_ones_judged(
         seconds=60,
     )
     names = talk_often(kubectl, "helper", SESSIONS, TURNS)
+    over = dt.datetime.now(dt.UTC)
     turns = [(name, number) for name in names for number in range(1, TURNS + 1)]
     judged = {turn for turn in turns if sampled(*turn, RATE)}
     whole = {(name, TURNS) for name in names if sampled(name, SESSION, RATE)}
@@ -116,6 +119,8 @@ def test_turns_and_sessions_are_evaluated_and_exactly_the_sampled_ones_judged(
 
     assert (of("answers"), of("kind"), of("whole")) == (set(turns), judged, whole)
     assert {each.outcome for each in found} == {"passed"}
+    last = (max(dt.datetime.fromisoformat(each.at) for each in found) - over).total_seconds()
+    say(f"{expected}; the last one {last:.1f} s after the last message")
 
 
 def test_without_a_judge_the_agent_serves_and_says_what_to_add(

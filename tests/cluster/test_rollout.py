@@ -13,6 +13,7 @@ from omnia_core.session_ids import began_ms
 from omnia_facade.auth.principal import affinity_of
 from omnia_operator import labels
 from tests.cluster.agents import condition, here, pods, ready
+from tests.cluster.harness.console import say
 from tests.cluster.harness.images import image
 from tests.cluster.harness.waiting import wait_until
 from tests.cluster.kubectl import Kubectl
@@ -92,6 +93,7 @@ def stop_talking(kubectl: Kubectl, name: str) -> JsonObject:
     kubectl("exec", name, "--", "python", "-c", "open('/tmp/over', 'w')")
     kubectl("wait", "--for=jsonpath={.status.phase}=Succeeded", f"pod/{name}", "--timeout=90s")
     seen: JsonObject = json.loads(kubectl("logs", name))
+    say(f"{name}: {seen}")
     return seen
 
 
@@ -212,7 +214,9 @@ def test_the_weights_are_right_and_a_promotion_writes_the_spec_and_rolls_no_pod(
         began = begin_sessions(kubectl, "helper", SESSIONS)
         schedule = mounted(kubectl)
         assert began == {session: side(schedule, session) for session in began}
-        assert is_split(list(began.values()).count("2.0.0"), SESSIONS, weight)
+        on = list(began.values()).count("2.0.0")
+        say(f"{on} of {SESSIONS} sessions at {weight} % are the candidate's")
+        assert is_split(on, SESSIONS, weight)
         assert pods(kubectl) == before
         ask(kubectl, f"promote {number}")
     idle(kubectl, "Promoted")
@@ -269,6 +273,7 @@ def test_all_sessions_that_a_user_begins_at_one_weight_are_on_one_side(
         assert len(answers) == USERS
         before, chosen = chosen, {user for user, said in answers if said == "2.0.0"}
         assert before <= chosen, "a growing weight moves nobody back"
+        say(f"{len(chosen)} of {USERS} users at {weight} % are the candidate's")
         assert is_split(len(chosen), USERS, weight)
         ask(kubectl, f"promote {number}")
     idle(kubectl, "Promoted")

@@ -9,6 +9,7 @@ import pytest
 
 from omnia_core.jsonvalue import JsonObject
 from tests.cluster.agents import condition, here, pods, ready
+from tests.cluster.harness.console import say
 from tests.cluster.harness.images import image
 from tests.cluster.harness.waiting import wait_until
 from tests.cluster.kubectl import Kubectl
@@ -125,6 +126,7 @@ def stop_asking(kubectl: Kubectl) -> JsonObject:
     kubectl("exec", "asking", "--", "python", "-c", "open('/tmp/over', 'w')")
     kubectl("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/asking", "--timeout=60s")
     asked: JsonObject = json.loads(kubectl("logs", "asking"))
+    say(f"sessions: {asked}")
     return asked
 
 
@@ -170,6 +172,7 @@ def test_a_candidate_that_fails_one_turn_in_five_is_rolled_back(
     idle(kubectl, "RolledBack")
     assert stop_asking(kubectl)["candidate"] > 0
     reason = rollout(kubectl)["last"]["reason"]
+    say(reason)
     assert "surely worse than allowed" in reason
     turns = re.search(r"candidate \S+ \([^)]*\) of (\d+)", reason)
     assert turns is not None, reason
@@ -177,6 +180,7 @@ def test_a_candidate_that_fails_one_turn_in_five_is_rolled_back(
     assert pods(kubectl) == before
 
 
+@pytest.mark.timeout(300 + 180 * EQUAL_RUNS)
 def test_a_candidate_that_is_as_good_as_stable_is_not_rolled_back(
     kubectl: Kubectl, redis: str
 ) -> None:
@@ -201,7 +205,9 @@ def test_a_candidate_that_is_as_good_as_stable_is_not_rolled_back(
             return found.get("phase") != "Progressing"
 
         wait_until(f"rollout {number} is decided", decided, seconds=120)
-        if rollout(kubectl)["phase"] == "Paused":
+        found = rollout(kubectl)
+        say(f"rollout {number}: {found['phase']}, {found.get('analysis', {}).get('message')}")
+        if found["phase"] == "Paused":
             ask(kubectl, f"promote {number}")
         idle(kubectl, "Promoted")
         sides.reverse()

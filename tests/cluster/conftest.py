@@ -193,6 +193,16 @@ def _released(cluster: Cluster, version: str, commit: str, folder: Path) -> Rele
 @pytest.fixture
 def redis(redis_image: None, kubectl: Kubectl) -> str:
     """A real Redis in the namespace of the test; the name of the Secret with its address."""
+    return _redis(kubectl)
+
+
+@pytest.fixture(scope="module")
+def shared_redis(redis_image: None, shared: Kubectl) -> str:
+    """A real Redis in the namespace of the file."""
+    return _redis(shared)
+
+
+def _redis(kubectl: Kubectl) -> str:
     kubectl.apply_files(FOREIGN / "redis.yaml")
     kubectl.wait_available("redis")
     return "redis"

@@ -4,11 +4,12 @@ import json
 import os
 import re
 import time
+from collections.abc import Iterator
 
 import pytest
 
 from omnia_core.jsonvalue import JsonObject
-from tests.cluster.agents import condition, here, pods, ready
+from tests.cluster.agents import condition, emptied, here, pods, ready
 from tests.cluster.harness.console import say
 from tests.cluster.harness.images import image
 from tests.cluster.harness.waiting import wait_until
@@ -81,6 +82,19 @@ class Empty(http.server.BaseHTTPRequestHandler):
 
 http.server.ThreadingHTTPServer(("", 9090), Empty).serve_forever()
 """
+
+
+@pytest.fixture
+def kubectl(shared: Kubectl) -> Iterator[Kubectl]:
+    """kubectl in the namespace of the file, without an agent."""
+    yield shared
+    emptied(shared)
+
+
+@pytest.fixture
+def redis(shared_redis: str) -> str:
+    """The Redis of the file."""
+    return shared_redis
 
 
 def mock(name: str, *matches: JsonObject) -> JsonObject:

@@ -127,8 +127,8 @@ def test_argo_cd_sees_no_difference_in_the_chart_it_installed(
     assert [(each["kind"], each["name"]) for each in found if each["serverSide"]] == []
 
 
-def test_applying_again_by_force_writes_nothing_of_a_quiet_agent(kubectl: Kubectl) -> None:
-    name = "support-agent"
+def test_applying_again_by_force_writes_nothing_of_a_quiet_agent(examples: Kubectl) -> None:
+    kubectl, name = examples, "support-agent"
     text = yaml.safe_dump_all(manifests(name, kubectl.namespace))
     force = ("apply", "--server-side", "--force-conflicts", "--filename=-")
     kubectl(*force, stdin=text)
@@ -142,7 +142,7 @@ def test_applying_again_by_force_writes_nothing_of_a_quiet_agent(kubectl: Kubect
         kubectl("annotate", "--overwrite", f"agentruntime/{name}", f"example.com/applied={number}")
 
     # An agent that comes later is ready: whatever the applies led to is over.
-    kubectl.apply_files(EXAMPLES / "hello-agent")
-    ready(kubectl, "hello-agent")
+    kubectl.apply_files(EXAMPLES / "echo-agent")
+    ready(kubectl, "echo-agent")
     assert condition(kubectl, name, "Ready")[0] == "True"
     assert versions(kubectl, name) == before

@@ -341,6 +341,7 @@ def test_an_operator_that_is_killed_at_each_change_of_the_status_ends_in_the_sam
         return "last" in found
 
     wait_until("the rollout is over", over, seconds=300)
+    say(f"the operator was killed at {len(seen)} states: {sorted(map(str, seen))}")
     omnia.wait_available("omnia-operator")
     idle(kubectl, "Promoted")
     assert kubectl.get("agentruntime", "helper")["spec"]["promptPackRef"]["version"] == "2.0.0"

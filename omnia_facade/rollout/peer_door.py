@@ -193,7 +193,7 @@ class PeerConnection(_Side):
         context.pending.pop(self, None)
         context.joined.add(self)
         context.empty.clear()
-        # What is read from here on would pile up.
+        # Data that is read from here on would accumulate.
         self.pause_reading()
         task = asyncio.get_running_loop().create_task(self._connect())
         context.tasks.add(task)

@@ -4,6 +4,7 @@ A user who may do both with kubectl may talk to the agent; this program needs no
 cluster.
 """
 
+import re
 import subprocess
 from typing import Any, NamedTuple
 
@@ -12,6 +13,8 @@ import orjson
 from omnia_core.names import AUDIENCE_SCHEME, GROUP
 
 SECONDS = 30
+# The beginning of a line of its log: the severity, month and day.
+_KLOG = re.compile(r"[IWEF][0-9]{4} ")
 # The names of the ports in the Service of an agent, and of a history.
 PORT = "facade"
 HISTORY_PORT = "http"
@@ -153,4 +156,7 @@ def unreachable(name: str, namespace: str, output: str) -> KubectlFailed:
 
 
 def _failed(what: str, output: str) -> KubectlFailed:
-    return KubectlFailed(f"{what}; kubectl says: {' '.join(output.split()) or 'nothing'}")
+    lines = output.splitlines()
+    # Lines of its log come before the error, and say the same several times.
+    told = [line for line in lines if not _KLOG.match(line)] or lines
+    return KubectlFailed(f"{what}; kubectl says: {' '.join(' '.join(told).split()) or 'nothing'}")

@@ -173,5 +173,5 @@ def lines(rollout: RolloutStatus) -> Iterator[str]:
 
 def _side(version: str | None, other: RolloutFields, own: RolloutFields) -> str:
     """Return what one side has instead of the other: its version, and else what differs."""
-    different = [each for each in differences(other, own) if not each.startswith("promptPackRef")]
+    different = [text for text in differences(other, own) if not text.startswith("promptPackRef")]
     return ", ".join([*([version] if version else []), *different]) or "-"

@@ -125,7 +125,7 @@ def _divergence(sample: Sample, share: float) -> float:
     share = min(1 - 1e-12, max(1e-12, share))
     mean_ = sample.mean
     parts = ((mean_, share), (1 - mean_, 1 - share))
-    return sample.count * sum(each * math.log(each / other) for each, other in parts if each > 0)
+    return sample.count * sum(mine * math.log(mine / other) for mine, other in parts if mine > 0)
 
 
 def newcombe(candidate: Sample, stable: Sample, z: float) -> Interval:

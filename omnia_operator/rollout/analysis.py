@@ -92,11 +92,11 @@ def glanced_at(
 ) -> tuple[AnalysisMetric, ...]:
     """Return the metrics that are looked at now, between two of their measurements."""
     waiting = {
-        each.name
-        for each in status.metrics
-        if each.phase is AnalysisPhase.RUNNING and each.measurements
+        metric.name
+        for metric in status.metrics
+        if metric.phase is AnalysisPhase.RUNNING and metric.measurements
     }
-    later = waiting.difference(each.name for each in due(status, metrics, now))
+    later = waiting.difference(metric.name for metric in due(status, metrics, now))
     return tuple(
         metric
         for metric in metrics

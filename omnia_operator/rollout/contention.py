@@ -85,8 +85,8 @@ def other_manager(document: JsonObject) -> str:
         entries = msgspec.convert(document.get("metadata") or {}, _Metadata).managed_fields
     except msgspec.ValidationError:
         return ""
-    others = [each for each in entries if each.manager != labels.ROLLOUT_MANAGER and each.has_any]
-    return abridged(max(others, key=lambda each: each.time).manager, _NAME) if others else ""
+    others = [entry for entry in entries if entry.is_of_another]
+    return abridged(max(others, key=lambda entry: entry.time).manager, _NAME) if others else ""
 
 
 class _ManagedFields(Struct, frozen=True, rename="camel"):
@@ -95,9 +95,10 @@ class _ManagedFields(Struct, frozen=True, rename="camel"):
     fields_v1: dict[str, object] = {}
 
     @property
-    def has_any(self) -> bool:
+    def is_of_another(self) -> bool:
         spec = self.fields_v1.get("f:spec")
-        return isinstance(spec, dict) and not _FIELDS.isdisjoint(spec)
+        has_any = isinstance(spec, dict) and not _FIELDS.isdisjoint(spec)
+        return has_any and self.manager != labels.ROLLOUT_MANAGER
 
 
 class _Metadata(Struct, frozen=True, rename="camel"):
@@ -134,4 +135,4 @@ def _contested(noted: WeightWrite) -> TrafficProblem:
 
 def noted_about(name: str, writes: Iterable[WeightWrite]) -> WeightWrite | None:
     """Return what was noted about an object."""
-    return next((each for each in writes if each.object == name), None)
+    return next((write for write in writes if write.object == name), None)

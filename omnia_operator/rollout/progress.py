@@ -112,7 +112,7 @@ async def _measured(
         for metric in glanced_at(status, found.spec.metrics, now)
         if _is_cheap(requests[metric.name])
     ]
-    wanted = [requests[each.name] for each in (*metrics, *between)]
+    wanted = [requests[metric.name] for metric in (*metrics, *between)]
     readings = await measuring.readings(agent.key, wanted)
     for metric in metrics:
         if metric.name in readings:
@@ -123,7 +123,7 @@ async def _measured(
     # An answer that is late is looked for again.
     later = max(SOON, wait(status, now))
     following = glanced_at(status, found.spec.metrics, now)
-    if any(_is_cheap(requests[each.name]) for each in following):
+    if any(_is_cheap(requests[metric.name]) for metric in following):
         later = min(later, GLANCE_SECONDS)
     return status, later
 

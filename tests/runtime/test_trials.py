@@ -70,9 +70,10 @@ async def test_a_trial_holds_for_the_whole_session_and_for_no_other(
                     end = await ask(stub, session, text, **(trial if text == "one" else {}))
                     assert end.done.final_content == "fine"
                     assert end.done.pack_version == trial.get("version", "1.0.0")
+                    assert end.done.trial is bool(trial)
             fork = pb.ForkConversationRequest(session_id="all", new_session_id="fork", after_turn=1)
             await stub.ForkConversation(fork, timeout=LIMIT)
-            assert (await ask(stub, "fork", "three")).HasField("done")
+            assert (await ask(stub, "fork", "three")).done.trial
     seen = [(body["model"], body["messages"][0]["content"]) for body in server.bodies]
     assert seen[0::2][:4] == seen[1::2]
     assert seen[0::2] == [
@@ -123,6 +124,7 @@ async def test_a_runtime_that_allows_no_trials_refuses_them(mounted: Mounted, st
     start(**versions(mounted))
     async with client(mounted) as stub:
         error = (await ask(stub, "a", "hi", version="2.0.0")).error
+        assert error.trial
     assert error.code == "INVALID_MESSAGE"
     assert "OMNIA_TRIAL" in error.message
 

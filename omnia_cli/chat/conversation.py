@@ -18,7 +18,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from omnia_cli.chat.failures import ChatFailed, SessionUnknown, Unreachable, failing_plainly
 from omnia_cli.chat.screen import Screen
-from omnia_core.jsonvalue import JsonObject
+from omnia_core.jsonvalue import JsonObject, json_bytes
 
 # A session that exists is found within this time, also while the agent starts.
 RESUME_SECONDS = 30.0
@@ -127,10 +127,6 @@ class Conversation:
             self._screen.ended()
         raise ChatFailed(f"sent {_TRIES} times without an answer: {text}")
 
-    def answer_tool(self, call_id: str, result: object) -> None:
-        """Send the result of a client tool."""
-        self._send(type="tool_result", tool_result={"call_id": call_id, "result": result})
-
     def _open(self) -> None:
         resumed = bool(self.session_id)
         try:
@@ -197,7 +193,9 @@ class Conversation:
                 self._connect()
             except SessionUnknown as unknown:
                 self._screen.note(f"{unknown} ", problem=True, end="")
-                self._screen.note(f"session {before} is gone; new session {self.session_id}")
+                self._screen.note(
+                    f"session {before} has expired or was deleted; new session {self.session_id}"
+                )
                 return False
             except Unreachable as error:
                 failure = error
@@ -259,7 +257,7 @@ class Conversation:
             self._send(type="cancel", session_id=self.session_id)
 
     def _send(self, **frame: Any) -> None:
-        self._socket.send(orjson.dumps(frame).decode())
+        self._socket.send(json_bytes(frame).decode())
 
     def _receive(self, seconds: float | None = None) -> JsonObject:
         frame: JsonObject = orjson.loads(self._socket.recv(seconds))

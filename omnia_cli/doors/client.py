@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import orjson
 from msgspec import Struct
 
-from omnia_core.jsonvalue import JsonObject
+from omnia_core.jsonvalue import JsonObject, json_bytes
 
 # A turn may be silent for some time; the agent sends comments meanwhile.
 TIMEOUT_SECONDS = 150.0
@@ -20,7 +20,7 @@ class DoorUnusable(Exception):
 
 
 class Note(Struct, frozen=True):
-    """Something about an answer that is none of its words: a tool call, an error, its end.
+    """An event of an answer that is not its text: a tool call, an error, its end.
 
     Attributes:
         failed: whether the turn failed.
@@ -68,7 +68,7 @@ class Address(Struct, frozen=True):
         if self.token:
             sent["Authorization"] = f"Bearer {self.token}"
         try:
-            connection.request("POST", path, orjson.dumps(body), sent)
+            connection.request("POST", path, json_bytes(body), sent)
             response = connection.getresponse()
             if response.status != http.client.OK:
                 raise DoorUnusable(_refusal(path, response.status, response.read()))
@@ -91,7 +91,7 @@ def events(response: http.client.HTTPResponse) -> Iterator[JsonObject]:
 
 
 def _refusal(path: str, status: int, body: bytes) -> str:
-    """Return the words of an error, whatever the form of its body."""
+    """Return the message of an error, for any form of its body."""
     try:
         said: Any = orjson.loads(body)
         error = said.get("error")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from omnia_core.documents import FILE_LIMITS, DocumentInvalid, Limits, read_document, read_manifests
@@ -156,6 +156,21 @@ def test_the_depth_of_json_is_exact(value: Any, levels: int) -> None:
             parse_json(text.encode())
 
 
+@given(st.recursive(SCALARS | st.text(), lambda inner: st.dictionaries(st.text(), inner)))
+@example({"text": "\ud83d and \udcff"})
+def test_any_text_becomes_json(value: object) -> None:
+    assert json.loads(json_bytes(value)) == map_text(value)
+
+
+def map_text(value: object) -> object:
+    """Return what JSON in UTF-8 can say of a value: "?" in place of half of a surrogate pair."""
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    if isinstance(value, dict):
+        return {map_text(key): map_text(item) for key, item in value.items()}
+    return value
+
+
 def test_orjson_writes_a_value_of_the_largest_depth_in_a_message_around_it() -> None:
     value = parse_json(nested(MAX_DEPTH))
     for _ in range(50):
@@ -201,7 +216,7 @@ def test_orjson_writes_a_value_of_the_largest_depth_in_a_message_around_it() -> 
         ("%TAG !a! x\r" * 1000 + "--- a", None, "%TAG"),
         ("x: 1" + ":1" * 5000, 1, "more than 4300 digits"),
         ("x: " + "1" * 5000, 1, "more than 4300 digits"),
-        ("a: &a {b: *a}", 1, "stands in the value that it repeats"),
+        ("a: &a {b: *a}", 1, "is inside the value that it repeats"),
         ("a:\n  b: *c", 2, "has no anchor"),
         ("a: 1\n<<: 3", 2, "<< needs a mapping"),
         ("a: 1\n? [b]\n: c", 2, "a key is a list or a mapping"),
@@ -249,6 +264,6 @@ def test_a_manifest_has_the_line_of_every_value() -> None:
 
 
 def test_a_manifest_does_not_repeat_a_key() -> None:
-    with pytest.raises(DocumentInvalid, match='the key "a" stands here twice') as caught:
+    with pytest.raises(DocumentInvalid, match='the key "a" appears twice') as caught:
         read_manifests("a: 1\nb: 2\na: 3\n", FILE_LIMITS)
     assert caught.value.line == 3

@@ -4,7 +4,9 @@ import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { credential } from "../wire/credential";
 import type { State } from "../wire/socket";
+import { ColoursButton } from "./colours";
 import { FindButton } from "./find";
+import { Keys } from "./keys";
 
 interface Props {
   name: string;
@@ -74,6 +76,8 @@ export function Header({ name, state, changed, actions, children, skip }: Props)
           >
             Connection
           </button>
+          <ColoursButton />
+          <Keys />
         </div>
       </header>
       <section id="settings" aria-label="Connection" hidden={!open}>

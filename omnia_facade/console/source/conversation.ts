@@ -13,6 +13,10 @@ const SESSION_FORM = /^[A-Za-z0-9._:-]{1,128}$/;
 // Errors of one frame: the turn continues.
 const BESIDE = ["TOOL_FAILED", "MEDIA_NOT_ENABLED", "UPLOAD_FAILED"];
 const PAST_TURNS = 30;
+const GONE = "That conversation no longer exists. A new one was started.";
+const FORGOTTEN =
+  "The agent does not remember what is above: it was restarted, or the conversation has ended. " +
+  "The next message begins a new conversation.";
 // As many as the server tells at once.
 const MOST_TURNS = 100;
 
@@ -56,6 +60,7 @@ export class Conversation extends Changes {
   #said: boolean;
   // Whether it was begun before this page was loaded.
   #continued = false;
+  #isReading = false;
   // How many turns of the session are not shown.
   #earlier = 0;
   #upload: PromiseWithResolvers<UploadTicket | null> | null = null;
@@ -96,6 +101,23 @@ export class Conversation extends Changes {
   // The session that can be resumed; empty while nothing was said.
   get kept(): string {
     return this.#resuming || (this.#said ? this.session : "");
+  }
+
+  // Whether what was said before is still to come.
+  get isReading(): boolean {
+    return this.#isReading || this.#resuming !== "";
+  }
+
+  // How many messages are sent before this one; -1 when it does not wait.
+  waitsAfter(turn: Turn): number {
+    return this.#queue.indexOf(turn);
+  }
+
+  // A message that waits is not sent.
+  takeBack(turn: Turn): void {
+    this.#queue.splice(this.#queue.indexOf(turn), 1);
+    this.items = this.items.filter((each) => each !== turn);
+    this.changed();
   }
 
   // What was said first, as far as it is shown.
@@ -245,6 +267,7 @@ export class Conversation extends Changes {
       this.#adopt(id, "");
       this.#continued ||= isFirst;
       if (isFirst) void this.#showPast(id);
+      else if (this.turns.some((each) => each.state === "settled")) this.note(this.#again());
       return;
     }
     this.#announced = id;
@@ -253,13 +276,20 @@ export class Conversation extends Changes {
     this.#adopt(id, "");
   }
 
+  // What is missing is said where the answer broke off.
+  #again(): string {
+    const at = new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+    const isCut = this.turns.findLast((each) => each.state === "settled")?.fault?.code === "CONNECTION_LOST";
+    return `connected again ${at}${isCut ? "" : ", nothing is missing"}`;
+  }
+
   #refused({ code, message }: Fault): void {
     if (this.#resuming && !this.running) {
-      const lost = code === "SESSION_EXPIRED" || code === "SESSION_NOT_FOUND";
-      this.#adopt(
-        lost ? this.#announced : this.#resuming,
-        lost ? "That conversation no longer exists. A new one was started." : `${code}: ${message}`,
-      );
+      if (code === "SESSION_EXPIRED" || code === "SESSION_NOT_FOUND") {
+        this.#adopt(this.#announced, this.turns.length ? FORGOTTEN : GONE);
+      } else {
+        this.#adopt(this.#resuming, `${code}: ${message}`);
+      }
     } else if (this.#upload && [...BESIDE, "RATE_LIMITED"].includes(code)) {
       if (code === "MEDIA_NOT_ENABLED") this.#upload.resolve(null);
       else this.#upload.reject(new Refused(0, code, message));
@@ -376,6 +406,7 @@ export class Conversation extends Changes {
   // What was said before this page was loaded, from the session store.
   async #showPast(id: string): Promise<void> {
     let past: Past;
+    this.#isReading = true;
     try {
       past = await this.#past(id, PAST_TURNS);
     } catch (refused) {
@@ -383,6 +414,8 @@ export class Conversation extends Changes {
         this.note(`Conversation resumed. Earlier messages cannot be shown: ${(refused as Error).message}`);
       }
       return;
+    } finally {
+      this.#isReading = false;
     }
     // Another conversation may have been chosen meanwhile.
     if (this.session !== id) return;

@@ -15,7 +15,8 @@ export function cost(usd: number): string {
 }
 
 export function usageFacts(usage: Usage | undefined): string[] {
-  if (!usage) return [];
+  // No call of a model is without tokens: these are not known.
+  if (!usage || !(usage.input_tokens + usage.output_tokens)) return [];
   const count = (number: number): string => Number(number).toLocaleString("en");
   const facts = [`${count(usage.input_tokens)} tokens in`, `${count(usage.output_tokens)} tokens out`];
   const paid = Number(usage.cost_usd ?? 0);

@@ -81,6 +81,7 @@ export function Header({ name, state, changed, actions, children, skip }: Props)
         </div>
       </header>
       <section id="settings" aria-label="Connection" hidden={!open}>
+        {state.kind === "refused" && state.asks && <Asks name={name} />}
         <form
           id="credential"
           onSubmit={(event) => {
@@ -122,6 +123,13 @@ export function Header({ name, state, changed, actions, children, skip }: Props)
     </>
   );
 }
+
+const Asks = ({ name }: { name: string }) => (
+  <p class="asks">
+    <strong>{name} asks who you are.</strong> Give a client key, or make a token:{" "}
+    <code>kubectl create token SERVICE-ACCOUNT --audience omnia://NAMESPACE/{name}</code>
+  </p>
+);
 
 function Logo() {
   return (

@@ -115,7 +115,8 @@ export class Conversation extends Changes {
 
   // A message that waits is not sent.
   takeBack(turn: Turn): void {
-    this.#queue.splice(this.#queue.indexOf(turn), 1);
+    if (this.waitsAfter(turn) < 0) return;
+    this.#queue.splice(this.waitsAfter(turn), 1);
     this.items = this.items.filter((each) => each !== turn);
     this.changed();
   }
@@ -264,10 +265,12 @@ export class Conversation extends Changes {
     if (body?.resumed) {
       this.name = body.session_name ?? "";
       const isFirst = !this.session;
+      // A fork is announced likewise, without a lost connection.
+      const isAgain = this.#resuming !== "" && this.turns.some((each) => each.state === "settled");
       this.#adopt(id, "");
       this.#continued ||= isFirst;
       if (isFirst) void this.#showPast(id);
-      else if (this.turns.some((each) => each.state === "settled")) this.note(this.#again());
+      else if (isAgain) this.note(this.#again());
       return;
     }
     this.#announced = id;

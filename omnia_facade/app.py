@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from omnia_facade.http.opening import HttpService
     from omnia_facade.media.opening import MediaService
 
-# What the last spans may take to reach the collector.
+# Time for the last spans to reach the collector.
 TRACE_SECONDS = 2.0
 
 _log = structlog.get_logger()

@@ -172,7 +172,7 @@ class PeerConnection(_Side):
         self._stop_timer()
         context.pending.pop(self, None)
         context.joined.add(self)
-        # What is read from here on would pile up.
+        # Data that is read from here on would accumulate.
         self.pause_reading()
         task = asyncio.get_running_loop().create_task(self._connect())
         context.tasks.add(task)

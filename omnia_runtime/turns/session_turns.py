@@ -284,7 +284,7 @@ class SessionTurns:
 
 
 def _trial(turn: UserTurn, session: Session | None) -> Trial | None:
-    """Return what the session of a turn tries out.
+    """Return the trial of the session of a turn.
 
     Raises:
         TrialInvalid: the message begins a trial in a session that has turns.

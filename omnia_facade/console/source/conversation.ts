@@ -2,31 +2,17 @@
 
 import { forkBefore, Forks, type Variants } from "./forks";
 import { mediaParts } from "./media";
+import { Note } from "./note";
 import { Changes } from "./parts/changes";
-import type { Recorded } from "./trail";
-import { Turn, type PastMessage } from "./turn";
+import { connectedAgain, FORGOTTEN, GONE, MOST_TURNS, pastOf, recalled, type Past } from "./past";
+import { Turn } from "./turn";
 import type { Fault, Frame, UploadTicket } from "./wire/frames";
-import { asJson, Refused } from "./wire/http";
+import { Refused } from "./wire/http";
 import { Connection, type State } from "./wire/socket";
 
 const SESSION_FORM = /^[A-Za-z0-9._:-]{1,128}$/;
 // Errors of one frame: the turn continues.
 const BESIDE = ["TOOL_FAILED", "MEDIA_NOT_ENABLED", "UPLOAD_FAILED"];
-const PAST_TURNS = 30;
-const GONE = "That conversation no longer exists. A new one was started.";
-const FORGOTTEN =
-  "The agent does not remember what is above: it was restarted, or the conversation has ended. " +
-  "The next message begins a new conversation.";
-// As many as the server tells at once.
-const MOST_TURNS = 100;
-
-export class Note {
-  readonly kind = "note";
-  constructor(
-    readonly key: string,
-    readonly text: string,
-  ) {}
-}
 
 // What a session tries out from its first message on.
 export interface Trial {
@@ -34,11 +20,6 @@ export interface Trial {
   provider: string;
   // The template of the prompt.
   system?: string;
-}
-
-interface Past {
-  earlier: number;
-  turns: (Recorded & { messages: [PastMessage, ...PastMessage[]] })[];
 }
 
 export class Conversation extends Changes {
@@ -270,20 +251,13 @@ export class Conversation extends Changes {
       this.#adopt(id, "");
       this.#continued ||= isFirst;
       if (isFirst) void this.#showPast(id);
-      else if (isAgain) this.note(this.#again());
+      else if (isAgain) this.note(connectedAgain(this.turns));
       return;
     }
     this.#announced = id;
     if (this.#resuming) return;
     this.name = "";
     this.#adopt(id, "");
-  }
-
-  // What is missing is said where the answer broke off.
-  #again(): string {
-    const at = new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-    const isCut = this.turns.findLast((each) => each.state === "settled")?.fault?.code === "CONNECTION_LOST";
-    return `connected again ${at}${isCut ? "" : ", nothing is missing"}`;
   }
 
   #refused({ code, message }: Fault): void {
@@ -392,9 +366,9 @@ export class Conversation extends Changes {
     const number = this.numberOf(turn);
     const last = this.count - number + 1;
     if (turn.state !== "settled" || last > MOST_TURNS) return;
-    let found: Recorded = {};
+    let found: Partial<Past["turns"][number]> = {};
     try {
-      const { earlier, turns } = await this.#past(id, last);
+      const { earlier, turns } = await pastOf(this.base, id, last);
       found = turns[number - earlier - 1] ?? {};
     } catch {
       // What the page measured stays.
@@ -402,16 +376,12 @@ export class Conversation extends Changes {
     if (this.session === id) turn.trace(found, { isPast: false });
   }
 
-  #past(id: string, last: number): Promise<Past> {
-    return asJson<Past>(`${this.base}api/sessions/${encodeURIComponent(id)}/turns?last=${last}`);
-  }
-
   // What was said before this page was loaded, from the session store.
   async #showPast(id: string): Promise<void> {
     let past: Past;
     this.#isReading = true;
     try {
-      past = await this.#past(id, PAST_TURNS);
+      past = await pastOf(this.base, id);
     } catch (refused) {
       if (this.session === id) {
         this.note(`Conversation resumed. Earlier messages cannot be shown: ${(refused as Error).message}`);
@@ -424,14 +394,7 @@ export class Conversation extends Changes {
     if (this.session !== id) return;
     this.#earlier = past.earlier;
     const earlier = past.earlier ? [this.#noted(`${past.earlier} earlier turns are not shown.`)] : [];
-    const turns = past.turns.map(({ messages: [mine, ...answer], ...recorded }) => {
-      const turn = new Turn(mine.content ?? "");
-      turn.fileNames = (mine.media ?? []).map((each) => each.mime_type || "a file");
-      turn.recall(answer, mine.created_at);
-      turn.trace(recorded, { isPast: true });
-      return turn;
-    });
-    this.items = [...earlier, ...turns, this.#noted("Conversation resumed"), ...this.items];
+    this.items = [...earlier, ...recalled(past), this.#noted("Conversation resumed"), ...this.items];
     this.changed();
   }
 }

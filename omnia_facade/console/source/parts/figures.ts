@@ -4,6 +4,8 @@ import type { Usage } from "../wire/frames";
 
 export const seconds = (milliseconds: number): string => `${(milliseconds / 1000).toFixed(2)} s`;
 
+export const clock = (time: Date): string => time.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+
 export const size = (bytes: number): string =>
   bytes < 1024 ? `${bytes} B` : bytes < 1 << 20 ? `${Math.round(bytes / 1024)} KB` : `${(bytes / (1 << 20)).toFixed(1)} MB`;
 

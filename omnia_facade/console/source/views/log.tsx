@@ -2,7 +2,8 @@
 
 import { Fragment } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { Note, type Conversation } from "../conversation";
+import type { Conversation } from "../conversation";
+import { Note } from "../note";
 import { write } from "./composer";
 import { routes } from "../routes";
 import type { Turn } from "../turn";

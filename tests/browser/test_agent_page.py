@@ -191,6 +191,6 @@ def test_what_was_said_is_shown_after_a_reload_and_only_as_text(tab: Tab, agent:
         tab.until_text(".message.user ~ .message.user", "unanswered")
         runtime.conversation = None
         tab.send("Page.reload")
-        tab.until_text("#log", "Earlier messages cannot be shown: this agent does not tell")
+        tab.until_text("#log", "Earlier messages cannot be shown: this agent returns no")
     finally:
         runtime.resume, runtime.conversation = pb.RESUME_STATE_NOT_FOUND, None

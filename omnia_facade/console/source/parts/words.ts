@@ -30,7 +30,7 @@ const KNOWN: Record<string, Explained> = {
 
 // By the code and, where it is about an answer that broke off, by the server's own words.
 export function explained({ code, message }: Fault): Explained {
-  const kept = /what it said so far is (not confirmed to be )?kept$/.exec(message);
+  const kept = /its answer so far is (perhaps not )?stored$/.exec(message);
   if (kept) {
     const what = kept[1] ? "It is not confirmed that what it said is kept." : "What it said is kept.";
     return { title: "The answer broke off.", hint: what };

@@ -118,7 +118,7 @@ def test_variables_go_with_a_message_and_into_the_prompt_and_stay_after_a_reload
     # The turn is beside the agent: each has its tab and its address.
     tab.click(".facts .inspect")
     tab.until_text("#inspector h2", "Turn 1 of 1")
-    tab.click("#inspector header .choice button:last-child")
+    tab.click("#inspector header .choice button:nth-child(2)")
     tab.until(f"{HASH}.endsWith('/t/1/about')")
     tab.send("Page.reload")
     tab.until_text(".variables summary", "plan = gold, customer = Ada")

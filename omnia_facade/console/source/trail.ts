@@ -1,6 +1,6 @@
 // What the server has recorded of a turn, as steps (docs/reference/websocket.md, "What is recorded of a turn").
 
-import type { Step, ToolCall } from "./turn";
+import type { PastMessage, Step, ToolCall } from "./turn";
 import type { Usage } from "./wire/frames";
 
 interface ProviderCall extends Required<Usage> {
@@ -38,6 +38,7 @@ interface Trail {
 export interface Recorded {
   pack_version?: string;
   variant?: string;
+  messages?: PastMessage[];
   trail?: Trail;
   eval_results?: EvalResult[];
 }

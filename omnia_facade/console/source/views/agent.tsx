@@ -12,7 +12,9 @@ import { AgentList } from "./agents";
 import { Variables } from "../variables";
 import { About } from "./about";
 import { Composer } from "./composer";
+import { Files } from "./files";
 import { Header } from "./header";
+import { Home } from "./home";
 import { close, Inspector } from "./inspector";
 import { Log } from "./log";
 import { Sent } from "./prompt";
@@ -32,8 +34,9 @@ export function Agent({ agent }: { agent: AgentName }) {
   const [described, setDescribed] = useState<Description>({});
   useChanges(conversation);
   useChanges(routes);
-  const { turn, step, about } = routes.now;
+  const { turn, step, about, files } = routes.now;
   const inspected = conversation.turnOf(turn);
+  const isInspecting = inspected || about || files;
   const isOpen = conversation.state.kind === "open";
   useEffect(() => {
     const unbind = bound(conversation, agent);
@@ -68,15 +71,15 @@ export function Agent({ agent }: { agent: AgentName }) {
     const keys = (event: KeyboardEvent): void => {
       if (event.key === "Escape") {
         if (conversation.running) conversation.stop();
-        else if (routes.now.turn || routes.now.about) close();
+        else if (routes.now.turn || routes.now.about || routes.now.files) close();
       } else if (event.altKey && event.code === "KeyI") {
         event.preventDefault();
-        if (routes.now.turn || routes.now.about) close();
+        if (routes.now.turn || routes.now.about || routes.now.files) close();
         else routes.go(conversation.count ? { turn: conversation.count } : { about: true });
       } else if (event.altKey && event.key in BESIDE && routes.now.turn) {
         const next = routes.now.turn + BESIDE[event.key]!;
         event.preventDefault();
-        if (conversation.turnOf(next)) routes.go({ turn: next, step: 0, about: false }, { replace: true });
+        if (conversation.turnOf(next)) routes.go({ turn: next, step: 0, about: false, files: false }, { replace: true });
       } else if (event.altKey && event.code === "KeyN") {
         event.preventDefault();
         begin();
@@ -86,7 +89,7 @@ export function Agent({ agent }: { agent: AgentName }) {
     return () => removeEventListener("keydown", keys);
   }, []);
   return (
-    <div class={inspected || about ? "page agent inspecting" : "page agent"}>
+    <div class={isInspecting ? "page agent inspecting" : "page agent"}>
       <Header
         name={name}
         state={conversation.state}
@@ -94,6 +97,7 @@ export function Agent({ agent }: { agent: AgentName }) {
         skip={{ to: "message", label: "Skip to the message field" }}
         actions={
           <>
+            <Home hub={described.hub} />
             <button type="button" class="bare open-rail" popovertarget="rail">
               Conversations
             </button>
@@ -103,7 +107,7 @@ export function Agent({ agent }: { agent: AgentName }) {
               class="bare"
               aria-keyshortcuts="Alt+I"
               aria-pressed={about}
-              onClick={() => (about ? close() : routes.go({ about: true }))}
+              onClick={() => (about ? close() : routes.go({ about: true, files: false }))}
             >
               Agent
             </button>
@@ -124,7 +128,7 @@ export function Agent({ agent }: { agent: AgentName }) {
         <Log conversation={conversation} agent={name} described={described} />
       </main>
       <Composer conversation={conversation} agent={name} variables={variables} />
-      {(inspected || about) && (
+      {isInspecting && (
         <Inspector
           turn={inspected ?? null}
           number={turn}
@@ -142,6 +146,7 @@ export function Agent({ agent }: { agent: AgentName }) {
               />
             )
           }
+          files={files && <Files conversation={conversation} />}
           about={about && <About agent={agent} described={described} variables={variables} />}
         />
       )}

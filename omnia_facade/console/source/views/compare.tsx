@@ -100,7 +100,7 @@ export function Compare({ agent }: { agent: AgentName }) {
         skip={{ to: "message", label: "Skip to the message field" }}
         actions={
           <>
-            <a class="button" href={addressOf({ ...NOWHERE, agent })}>
+            <a id="conversation" class="button" href={addressOf({ ...NOWHERE, agent })}>
               Conversation
             </a>
             <Questions ask={(text) => lanes.ask(text)} />

@@ -9,6 +9,10 @@ export interface Description {
   examples?: string[];
   capabilities?: string[];
   doors?: string[];
+  // The address of the page of several agents.
+  hub?: string;
+  // How long a person may take to answer a client tool.
+  client_tool_seconds?: number;
   variables?: Declared[];
   // Those that the client executes.
   tools?: AgentTool[];

@@ -109,6 +109,7 @@ RECORDED = pb.ReadConversationResponse(
                     output_tokens=5,
                     cost_usd=0.25,
                     duration_ms=900.5,
+                    first_word_ms=610.5,
                 ),
                 pb.ProviderCall(status="of a runtime to come"),
             ],
@@ -179,6 +180,7 @@ async def test_what_is_recorded_of_a_turn_is_told_with_it(*, inside: bool) -> No
                 "cached_tokens": 0,
                 "cost_usd": 0.25,
                 "duration_ms": 900.5,
+                "first_word_ms": 610.5,
             }
         ],
         "tool_calls": [

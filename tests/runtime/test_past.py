@@ -5,6 +5,7 @@ from typing import Literal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from omnia_core.conversation.finish_reasons import INTERRUPTED
 from omnia_core.conversation.parts import Media, Part
@@ -86,6 +87,7 @@ def test_the_data_of_media_stays_in_the_store() -> None:
 
 
 CALLED = ProviderCall("2026-11-30T10:00:00Z", "default", "m-1", "error", "overloaded", 1)
+SPOKEN = structs.replace(CALLED, status="success", fault="", first_word_ms=0.0)
 FAILED = RuntimeEvent("2026-11-30T10:00:02Z", EventKind.TURN_FAILED, "see http://10.0.0.1/secret")
 RETRIED = RuntimeEvent("2026-11-30T10:00:01Z", EventKind.PROVIDER_RETRIED, "default: overloaded")
 EXECUTED = ToolExecution("2026-11-30T10:00:01Z", "c1", "look", "crm", "", "success", 3.5)
@@ -107,10 +109,12 @@ RESULT = EvalResult(
 
 def test_each_turn_has_what_is_recorded_of_it() -> None:
     session = Session("s", (*ONE, *TWO))
-    trail = SessionTrail(session.length, 2, {1: TRAIL, 2: TurnTrail((CALLED,))})
+    trail = SessionTrail(session.length, 2, {1: TRAIL, 2: TurnTrail((SPOKEN,))})
     recorded = TurnRecords(trail, [RESULT])
     both = conversation_response(session, 0, show_tools=True, recorded=recorded)
     assert [(each.turn, len(each.provider_calls)) for each in both.trails] == [(1, 1), (2, 1)]
+    silent, spoken = (each.provider_calls[0] for each in both.trails)
+    assert [each.HasField("first_word_ms") for each in (silent, spoken)] == [False, True]
     (tool,) = both.trails[0].tool_calls
     assert (tool.call_id, tool.handler, tool.duration_ms) == ("c1", "crm", 3.5)
     (result,) = both.eval_results

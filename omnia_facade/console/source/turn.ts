@@ -83,6 +83,8 @@ export interface Step {
   // What is shown in place of the time; empty: the time.
   note?: string | undefined;
   facts?: [name: string, value: string][];
+  // Milliseconds from its beginning to the first text of the answer.
+  first?: number | undefined;
   // Whether it began when the answer had ended.
   after?: boolean;
 }
@@ -264,7 +266,7 @@ export class Turn extends Changes {
     if (found) {
       this.steps = found.steps;
       this.#recorded = Math.max(1, found.duration);
-      if (isPast) this.facts = [...this.facts, ...usageFacts(found.usage), `${seconds(found.duration)} in all`];
+      if (isPast) this.facts = [...this.facts, ...usageFacts(found.usage), ...timesOf(found.first, found.duration)];
     }
     this.changed();
   }
@@ -323,8 +325,11 @@ export class Turn extends Changes {
   }
 
   #times(): string[] {
-    const first = this.#first ? [`first after ${seconds(this.#first - this.#began)}`] : [];
     this.took = this.#now;
-    return [...first, `${seconds(this.took)} in all`];
+    return timesOf(this.#first ? this.#first - this.#began : null, this.took);
   }
+}
+
+function timesOf(first: number | null, all: number): string[] {
+  return [...(first === null ? [] : [`first after ${seconds(first)}`]), `${seconds(all)} in all`];
 }

@@ -372,7 +372,7 @@ class TurnTrail(_message.Message):
     def __init__(self, turn: _Optional[int] = ..., provider_calls: _Optional[_Iterable[_Union[ProviderCall, _Mapping]]] = ..., tool_calls: _Optional[_Iterable[_Union[ExecutedCall, _Mapping]]] = ..., events: _Optional[_Iterable[_Union[RuntimeEvent, _Mapping]]] = ...) -> None: ...
 
 class ProviderCall(_message.Message):
-    __slots__ = ("began_at", "provider", "model", "status", "fault", "attempt", "input_tokens", "output_tokens", "cached_tokens", "cost_usd", "duration_ms")
+    __slots__ = ("began_at", "provider", "model", "status", "fault", "attempt", "input_tokens", "output_tokens", "cached_tokens", "cost_usd", "duration_ms", "first_word_ms")
     BEGAN_AT_FIELD_NUMBER: _ClassVar[int]
     PROVIDER_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
@@ -384,6 +384,7 @@ class ProviderCall(_message.Message):
     CACHED_TOKENS_FIELD_NUMBER: _ClassVar[int]
     COST_USD_FIELD_NUMBER: _ClassVar[int]
     DURATION_MS_FIELD_NUMBER: _ClassVar[int]
+    FIRST_WORD_MS_FIELD_NUMBER: _ClassVar[int]
     began_at: str
     provider: str
     model: str
@@ -395,7 +396,8 @@ class ProviderCall(_message.Message):
     cached_tokens: int
     cost_usd: float
     duration_ms: float
-    def __init__(self, began_at: _Optional[str] = ..., provider: _Optional[str] = ..., model: _Optional[str] = ..., status: _Optional[str] = ..., fault: _Optional[str] = ..., attempt: _Optional[int] = ..., input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., cached_tokens: _Optional[int] = ..., cost_usd: _Optional[float] = ..., duration_ms: _Optional[float] = ...) -> None: ...
+    first_word_ms: float
+    def __init__(self, began_at: _Optional[str] = ..., provider: _Optional[str] = ..., model: _Optional[str] = ..., status: _Optional[str] = ..., fault: _Optional[str] = ..., attempt: _Optional[int] = ..., input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., cached_tokens: _Optional[int] = ..., cost_usd: _Optional[float] = ..., duration_ms: _Optional[float] = ..., first_word_ms: _Optional[float] = ...) -> None: ...
 
 class ExecutedCall(_message.Message):
     __slots__ = ("began_at", "call_id", "name", "handler", "status", "duration_ms")

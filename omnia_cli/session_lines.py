@@ -54,7 +54,10 @@ def _message(record: JsonObject) -> str:
         f" → {call['name']}({call.get('arguments', '{}')})"
         for call in message.get("tool_calls", ())
     )
-    return f"{message['role']}: {message.get('content', '')}{asked}"
+    with_values = "".join(
+        f" [{name}={value}]" for name, value in (message.get("variables") or {}).items()
+    )
+    return f"{message['role']}: {message.get('content', '')}{with_values}{asked}"
 
 
 def _provider_call(record: JsonObject) -> str:

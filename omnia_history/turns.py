@@ -42,6 +42,8 @@ class TurnView(Struct, frozen=True, kw_only=True):
             runs.
         pack_version: that answered; "" without a pack, and where the messages were deleted.
         variant: likewise; "" for the stable one.
+        variables: the values of the prompt's variables that came with its message; None where they
+            are not kept.
         first_word_ms: from its beginning to the first text of an answer; None if unknown.
     """
 
@@ -51,6 +53,7 @@ class TurnView(Struct, frozen=True, kw_only=True):
     finish_reason: str
     pack_version: str
     variant: str
+    variables: Mapping[str, str] | None
     first_word_ms: float | None
     messages: Sequence[MessageView]
     provider_calls: Sequence[ProviderCallView]
@@ -108,6 +111,7 @@ def _turn(number: int, records: Mapping[str, Sequence[Row]]) -> TurnView:
         finish_reason=reason,
         pack_version=asked.pack_version,
         variant=asked.variant,
+        variables=asked.variables,
         first_word_ms=_first_word(began_at, records["provider-calls"]),
         messages=views.get("messages", []),
         provider_calls=views.get("provider-calls", []),

@@ -15,15 +15,20 @@ from omnia_runtime.providers.pricing import prices_of
 from omnia_runtime.turns.agent_version import AgentVersion
 
 
-def describe_agent(configuration: Configuration) -> pb.DescribeAgentResponse:
-    """Return what the stable version is made of. It names no key, address and header."""
+def describe_agent(
+    configuration: Configuration, broken: Mapping[str, bool]
+) -> pb.DescribeAgentResponse:
+    """Return what the stable version is made of. It names no key, address and header.
+
+    `broken`: whether the circuit breaker of a handler is open, by its name.
+    """
     agent = configuration.versions.stable
     window = agent.context.window
     return pb.DescribeAgentResponse(
         pack=agent.pack_id,
         versions=_versions(configuration.versions),
         variables=map(_variable, agent.prompt.variables.values()),
-        tools=_tools(agent, configuration.handler_types),
+        tools=_tools(agent, configuration.handler_types, broken),
         template=_source(agent.prompt.template),
         providers=_providers(configuration),
         window_tokens=window.tokens if window else 0,
@@ -65,9 +70,14 @@ def _versions(versions: PackVersions[AgentVersion]) -> Iterator[pb.PackVersion]:
     placement = versions.placement
     candidate = placement.candidate if placement.candidate in versions.packs else ""
     weight = placement.weight if candidate else 0
-    yield pb.PackVersion(version=placement.stable, weight=100 - weight)
+    yield _version(placement.stable, 100 - weight, versions.stable)
     if candidate:
-        yield pb.PackVersion(version=candidate, weight=weight)
+        yield _version(candidate, weight, versions.packs[candidate])
+
+
+def _version(version: str, weight: int, agent: AgentVersion) -> pb.PackVersion:
+    template = _source(agent.prompt.template)
+    return pb.PackVersion(version=version, weight=weight, template=template)
 
 
 def _variable(variable: PromptVariable) -> pb.PromptVariable:
@@ -82,7 +92,9 @@ def _variable(variable: PromptVariable) -> pb.PromptVariable:
     )
 
 
-def _tools(agent: AgentVersion, types: Mapping[str, str]) -> Iterator[pb.OfferedTool]:
+def _tools(
+    agent: AgentVersion, types: Mapping[str, str], broken: Mapping[str, bool]
+) -> Iterator[pb.OfferedTool]:
     for tool in agent.offer.tools:
         handler = agent.tools.handler_of(tool.name)
         yield pb.OfferedTool(
@@ -92,6 +104,7 @@ def _tools(agent: AgentVersion, types: Mapping[str, str]) -> Iterator[pb.Offered
             execution=(pb.TOOL_EXECUTION_CLIENT if tool.on_client else pb.TOOL_EXECUTION_SERVER),
             handler=handler,
             type=types.get(handler, ""),
+            unreachable=broken.get(handler, False),
         )
 
 

@@ -51,7 +51,11 @@ RECORDED = pb.ReadConversationResponse(
     state=pb.RESUME_STATE_RESUMABLE,
     messages=[
         pb.ConversationMessage(
-            role="user", content="Where?", pack_version="2.1.0", variant="candidate"
+            role="user",
+            content="Where?",
+            pack_version="2.1.0",
+            variant="candidate",
+            variables=pb.KeptVariables(values={"plan": "silver"}),
         ),
         pb.ConversationMessage(
             role="assistant",
@@ -215,7 +219,9 @@ def test_what_a_model_was_sent_is_put_together_again(tab: Tab, recorded: Served)
     tab.until_text("#inspector details summary", "What the model was sent")
     tab.click("#inspector details summary")
     tab.until_text("#inspector .prompt", "gold")
-    assert recorded.runtime.composed_with[-1] == ({}, "2.1.0")
+    # With the variables of the turn, and not with those of the page.
+    assert recorded.runtime.composed_with[-1] == ({"plan": "silver"}, "2.1.0")
+    assert "the variables of this turn" in tab.text("#inspector details")
     sent = "document.querySelector('#inspector details > pre:last-child').innerText"
     assert tab.value(sent) == "user: Where?"
     tab.click("#inspector .timeline li:nth-child(6) button")

@@ -67,6 +67,17 @@ def test_a_list_has_first_words_in_place_of_a_name() -> None:
     ]
 
 
+def test_lines_say_with_which_variables_a_message_came() -> None:
+    sent: list[JsonObject] = [
+        {
+            "stored_at": "2026-03-01T12:00:00Z",
+            "message": {"role": "user", "content": "hi", "variables": {"plan": "go\x1bld"}},
+        }
+    ]
+    (line,) = transcript_lines({"messages": sent})
+    assert line.endswith("user: hi [plan=go\u241bld]")
+
+
 def test_lines_say_what_a_call_of_a_model_was_for() -> None:
     made: JsonObject = {
         "began_at": "2026-03-01T12:00:00Z",

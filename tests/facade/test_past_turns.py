@@ -91,7 +91,11 @@ RECORDED = pb.ReadConversationResponse(
     earlier_turns=7,
     messages=[
         pb.ConversationMessage(
-            role="user", content="Where is it?", pack_version="2.1.0", variant="canary"
+            role="user",
+            content="Where is it?",
+            pack_version="2.1.0",
+            variant="canary",
+            variables=pb.KeptVariables(values={"plan": "gold"}),
         ),
         pb.ConversationMessage(role="assistant", content="On its way", finish_reason="stop"),
     ],
@@ -164,6 +168,7 @@ async def test_what_is_recorded_of_a_turn_is_told_with_it(*, inside: bool) -> No
     turns: Any = body["turns"]
     (turn,) = turns
     assert (turn["pack_version"], turn["variant"]) == ("2.1.0", "canary")
+    assert turn["variables"] == {"plan": "gold"}
     hidden = {"handler": "crm"} if inside else {}
     assert turn["trail"] == {
         "began_at": "2026-11-30T10:00:00Z",

@@ -196,7 +196,13 @@ async def test_the_turns_of_a_session_have_everything_that_is_recorded_of_them(o
     seed = [Message("user", "elsewhere"), Message("assistant", "said", finish_reason="imported")]
     length = 0
     for turn in (1, 2, 3, 4):
-        asked = Message("user", f"q{turn}", pack_version=f"{turn}.0.0", variant="candidate")
+        asked = Message(
+            "user",
+            f"q{turn}",
+            pack_version=f"{turn}.0.0",
+            variant="candidate",
+            variables={"plan": "gold"} if turn == 2 else None,
+        )
         # The second turn begins with what the first one left behind.
         rest = [Message("assistant", "cut", finish_reason="interrupted")] if turn == 2 else []
         beginning = [*(seed if turn == 1 else rest), asked]
@@ -238,6 +244,7 @@ async def test_the_turns_of_a_session_have_everything_that_is_recorded_of_them(o
     assert [len(each["events"]) for each in items] == [0, 1, 2, 2, 1]
     assert [len(each["eval_results"]) for each in items] == [0, 0, 1, 0, 0]
     assert items[2]["began_at"] == items[2]["ended_at"] == AT
+    assert [each["variables"] for each in items] == [None, None, {"plan": "gold"}, None, None]
     assert [each["first_word_ms"] for each in items] == [None, None, 412.5, 412.5, None]
     assert items[4]["ended_at"] is None
     # The fourth turn runs: whoever asks again gets it again.

@@ -61,6 +61,17 @@ def test_deleted_turns_are_counted_and_the_rest_of_one_is_left_out() -> None:
     assert response.earlier_turns == 3
 
 
+def test_the_variables_of_a_message_are_told_where_they_are_kept_and_fit() -> None:
+    kept = [Message("user", "a", variables=given) for given in (None, {}, {"plan": "gold"})]
+    response = conversation_response(Session("s", (*kept,)), 0, show_tools=False)
+    told = [dict(each.variables.values) if each.HasField("variables") else None
+            for each in response.messages]  # fmt: skip
+    assert told == [None, {}, {"plan": "gold"}]
+    long = Message("user", "b", variables={"plan": "x" * 100})
+    short = conversation_response(Session("s", (long,)), 0, show_tools=False, characters=50)
+    assert not short.messages[0].HasField("variables")
+
+
 def test_what_was_said_before_the_runtime_died_is_told_without_placeholders() -> None:
     cut = (
         Message("assistant", "so far", tool_calls=(CALL,), finish_reason=INTERRUPTED),

@@ -1,5 +1,6 @@
 // What the server has recorded of a turn, as steps (docs/reference/websocket.md, "What is recorded of a turn").
 
+import type { Check } from "./checks";
 import { seconds } from "./parts/figures";
 import type { Step, ToolCall } from "./turn";
 import type { Usage } from "./wire/frames";
@@ -23,13 +24,6 @@ interface ExecutedCall {
   duration_ms: number;
 }
 
-interface EvalResult {
-  at: string;
-  evaluation: string;
-  outcome: string;
-  passed?: boolean;
-}
-
 interface Trail {
   began_at?: string;
   ended_at?: string;
@@ -41,8 +35,10 @@ interface Trail {
 export interface Recorded {
   pack_version?: string;
   variant?: string;
+  // Where they are kept.
+  variables?: Record<string, string>;
   trail?: Trail;
-  eval_results?: EvalResult[];
+  eval_results?: Check[];
 }
 
 export interface Traced {

@@ -1,5 +1,6 @@
 // One turn: the message of the user, the answer, and where the time went.
 
+import type { Check } from "./checks";
 import { MediaStreams, shown, type Shown } from "./media";
 import { Changes } from "./parts/changes";
 import { seconds, usageFacts } from "./parts/figures";
@@ -118,6 +119,10 @@ export class Turn extends Changes {
   version = "";
   // The side of a rollout that answered; empty for the stable one.
   variant = "";
+  // The values of the prompt's variables that it had; null while they are not known.
+  variables: Record<string, string> | null = null;
+  // Results of evaluations, as far as there are any yet.
+  checks: Check[] = [];
   fault: Fault | null = null;
   usage: Usage | null = null;
   // Milliseconds from the message to the end of the answer, as this page measured them; null for a turn of the past.
@@ -261,6 +266,8 @@ export class Turn extends Changes {
   trace(recorded: Recorded, { isPast }: { isPast: boolean }): void {
     this.version ||= recorded.pack_version ?? "";
     this.variant = recorded.variant ?? "";
+    this.variables = recorded.variables ?? null;
+    this.checks = recorded.eval_results ?? [];
     const found = traced(recorded, (id) => this.#calls.get(id) ?? null);
     this.origin = found ? "recorded" : "measured";
     if (found) {

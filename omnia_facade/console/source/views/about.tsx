@@ -5,6 +5,7 @@ import { useState } from "preact/hooks";
 import { cost } from "../parts/figures";
 import { baseOf, type AgentName } from "../place";
 import type { Variables } from "../variables";
+import { Difference } from "./difference";
 import { marked, PromptText } from "./prompt";
 import type { AgentTool, Description, Inside } from "./start";
 
@@ -54,6 +55,8 @@ const item = (name: string, chip: string, hint?: string) => (
 function Prompt({ agent, inside: { versions, template }, variables }: Omit<Props, "described"> & { inside: Inside }) {
   const [isTemplate, setTemplate] = useState(false);
   const [version, setVersion] = useState("");
+  // Another one than that of the template.
+  const other = versions.slice(1).find((each) => each.version === version);
   return (
     <List name="Prompt">
       <div class="choice">
@@ -70,7 +73,9 @@ function Prompt({ agent, inside: { versions, template }, variables }: Omit<Props
           </select>
         )}
       </div>
-      {isTemplate ? (
+      {isTemplate && other?.template !== undefined ? (
+        <Difference before={template} after={other.template} />
+      ) : isTemplate ? (
         <pre class="prompt" tabIndex={0}>
           {template.split(/(\{\{.*?\}\})/s).map((text, index) => marked({ text, variable: index % 2 ? text : "" }, index))}
         </pre>
@@ -82,9 +87,10 @@ function Prompt({ agent, inside: { versions, template }, variables }: Omit<Props
   );
 }
 
-const tool = ({ name, description, execution, handler, type, input_schema: { properties = {} } }: AgentTool) => {
+const tool = ({ name, description, execution, handler, type, unreachable, input_schema: { properties = {} } }: AgentTool) => {
   const fields = Object.entries(properties).map(([field, of]) => `${field}: ${of.type ?? "any"}`);
-  return item(name, execution ? "you answer" : `${type}, ${handler}`, [description, ...fields].join(" · "));
+  const where = `${type}, ${handler}${unreachable ? ", does not answer at present" : ""}`;
+  return item(name, execution ? "you answer" : where, [description, ...fields].join(" · "));
 };
 
 function models({ providers, window, validators, evals }: Inside) {

@@ -22,12 +22,13 @@ export interface AgentTool {
   execution?: string;
   handler?: string;
   type?: string;
+  unreachable?: boolean;
 }
 
 // What the agent is made of, where the server shows it.
 export interface Inside {
   pack: string;
-  versions: { version: string; weight: number }[];
+  versions: { version: string; weight: number; template?: string }[];
   template: string;
   tools: AgentTool[];
   providers: { name: string; type: string; model: string; input_usd: number; output_usd: number }[];

@@ -6,7 +6,6 @@ from omnia_core.errors import Code, OmniaError, abridged
 from omnia_core.files.pack import PromptVariable
 from omnia_core.files.pack.composed import composed
 from omnia_core.jsonvalue import json_bytes
-from omnia_core.templates import Template
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_runtime.agent.tokens import estimate_text
 from omnia_runtime.configuration.loader import Configuration
@@ -29,7 +28,7 @@ def describe_agent(
         versions=_versions(configuration.versions),
         variables=map(_variable, agent.prompt.variables.values()),
         tools=_tools(agent, configuration.handler_types, broken),
-        template=_source(agent.prompt.template),
+        template=agent.prompt.template.source,
         providers=_providers(configuration),
         window_tokens=window.tokens if window else 0,
         window_strategy=window.strategy if window else "",
@@ -76,7 +75,7 @@ def _versions(versions: PackVersions[AgentVersion]) -> Iterator[pb.PackVersion]:
 
 
 def _version(version: str, weight: int, agent: AgentVersion) -> pb.PackVersion:
-    template = _source(agent.prompt.template)
+    template = agent.prompt.template.source
     return pb.PackVersion(version=version, weight=weight, template=template)
 
 
@@ -119,13 +118,6 @@ def _providers(configuration: Configuration) -> Iterator[pb.ModelProvider]:
             input_usd=prices.input,
             output_usd=prices.output,
         )
-
-
-def _source(template: Template) -> str:
-    """Return the text of a template, with its fragments in place."""
-    return "".join(
-        part if isinstance(part, str) else f"{{{{{part.source}}}}}" for part in template.parts
-    )
 
 
 def _json(value: object) -> str:

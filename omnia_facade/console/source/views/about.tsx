@@ -52,17 +52,20 @@ const item = (name: string, chip: string, hint?: string) => (
   </div>
 );
 
-function Prompt({ agent, inside: { versions, template }, variables }: Omit<Props, "described"> & { inside: Inside }) {
-  const [isTemplate, setTemplate] = useState(false);
+function Prompt({ agent, inside: { versions, template, notes }, variables }: Omit<Props, "described"> & { inside: Inside }) {
+  // Objects do not tell how a turn would compose it.
+  const [isTemplate, setTemplate] = useState(notes !== undefined);
   const [version, setVersion] = useState("");
   // Another one than that of the template.
   const other = versions.slice(1).find((each) => each.version === version);
   return (
     <List name="Prompt">
       <div class="choice">
-        <button type="button" class="bare small" aria-pressed={isTemplate} onClick={() => setTemplate(!isTemplate)}>
-          Template
-        </button>
+        {!notes && (
+          <button type="button" class="bare small" aria-pressed={isTemplate} onClick={() => setTemplate(!isTemplate)}>
+            Template
+          </button>
+        )}
         {versions.length > 1 && (
           <select aria-label="Version" value={version} onChange={(event) => setVersion(event.currentTarget.value)}>
             {versions.map((each, index) => (
@@ -82,6 +85,11 @@ function Prompt({ agent, inside: { versions, template }, variables }: Omit<Props
       ) : (
         <PromptText agent={agent} variables={variables} version={version} />
       )}
+      {notes?.map((each) => (
+        <p key={each} class="wrong">
+          {each}
+        </p>
+      ))}
       {versions.map((each) => item(each.version, `${each.weight} % of new conversations`))}
     </List>
   );
@@ -102,7 +110,7 @@ function models({ providers, window, validators, evals }: Inside) {
   ];
   return [
     ...providers.map(({ name, type, model, input_usd, output_usd }) =>
-      item(model || type, `${name}, ${type}`, `${price(input_usd)} in, ${price(output_usd)} out, a million tokens`),
+      item(model || type, `${name}, ${type}`, input_usd === undefined ? "" : `${price(input_usd)} in, ${price(output_usd ?? 0)} out, a million tokens`),
     ),
     <p class="hint">{facts.filter(Boolean).join(" · ")}</p>,
   ];

@@ -31,10 +31,13 @@ export interface Inside {
   versions: { version: string; weight: number; template?: string }[];
   template: string;
   tools: AgentTool[];
-  providers: { name: string; type: string; model: string; input_usd: number; output_usd: number }[];
+  // Without prices where they are not known.
+  providers: { name: string; type: string; model: string; input_usd?: number; output_usd?: number }[];
   window: { tokens: number; then: string } | null;
   validators: string[];
   evals: string[];
+  // What could not be read, of what comes from the objects of a cluster.
+  notes?: string[];
 }
 
 export function Start({

@@ -2,10 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-import orjson
-
 from omnia_cli.control_characters import visible
-from omnia_core.jsonvalue import JsonObject
+from omnia_core.jsonvalue import JsonObject, json_bytes
 
 _COLUMNS = ("agent", "id", "name", "tag", "status", "begun_at", "turns", "cost_usd")
 _TIMES = ("stored_at", "began_at", "at")
@@ -39,7 +37,7 @@ def _timed(records: Mapping[str, list[JsonObject]]) -> list[tuple[str, str, Json
 def as_json(records: Mapping[str, list[JsonObject]]) -> Iterator[str]:
     """Return one JSON object a line, in the order of the times of the records."""
     for _, kind, record in _timed(records):
-        yield orjson.dumps({"kind": kind, **record}).decode()
+        yield json_bytes({"kind": kind, **record}).decode()
 
 
 def transcript_lines(records: Mapping[str, list[JsonObject]]) -> Iterator[str]:

@@ -5,6 +5,8 @@ from urllib.parse import quote, urlsplit
 
 import orjson
 
+from omnia_core.jsonvalue import json_bytes
+
 _TIMEOUT_SECONDS = 10.0
 
 
@@ -36,7 +38,7 @@ def name_session(url: str, session_id: str, token: str | None, name: str) -> str
         SessionRefused: the agent refuses, or cannot be reached.
     """
     path = f"/api/sessions/{quote(session_id, safe='')}"
-    answer = _ask(url, token, "PATCH", path, orjson.dumps({"name": name}))
+    answer = _ask(url, token, "PATCH", path, json_bytes({"name": name}))
     return str(orjson.loads(answer)["session_name"])
 
 

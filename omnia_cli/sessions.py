@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated
 
-import orjson
 import typer
 
 from omnia_cli.cluster import KubectlFailed
@@ -17,6 +16,7 @@ from omnia_cli.running import running
 from omnia_cli.session_lines import as_json, table, transcript_lines
 from omnia_cli.session_requests import SessionRefused, cancel_turn, name_session
 from omnia_core.env.operator import CliEnv
+from omnia_core.jsonvalue import json_bytes
 from omnia_core.names import Mode
 
 POLL_SECONDS = 1.0
@@ -98,7 +98,7 @@ def list_(
         found = client.sessions(filters, limit)
     if json:
         for session in found:
-            print(orjson.dumps(session).decode())
+            print(json_bytes(session).decode())
         return
     for line in table(found):
         print(line)
@@ -122,7 +122,7 @@ def show(
         found = client.session(session)
         records = {kind: client.records(session, kind).items for kind in _KINDS}
     if json:
-        print(orjson.dumps({"session": found, **records}).decode())
+        print(json_bytes({"session": found, **records}).decode())
         return
     for line in lines(found):
         print(line)

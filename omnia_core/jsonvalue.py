@@ -90,14 +90,16 @@ def parse_json(text: bytes | str) -> Any:
 
 
 def json_bytes(value: Any, *, sort_keys: bool = False) -> bytes:
-    """Return a value as JSON; its integers may have any size."""
+    """Return a value as JSON; its integers may have any size.
+
+    Half of a surrogate pair, as a header or an argument of a command may hold, becomes "?".
+    """
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS if sort_keys else None)
     except TypeError:
         compact = (",", ":")
-        return json.dumps(
-            value, ensure_ascii=False, separators=compact, sort_keys=sort_keys
-        ).encode()
+        text = json.dumps(value, ensure_ascii=False, separators=compact, sort_keys=sort_keys)
+        return text.encode(errors="replace")
 
 
 def map_strings(value: Any, change: Callable[[str], Any]) -> Any:

@@ -6,7 +6,7 @@ from urllib.parse import quote, urlsplit
 
 import orjson
 
-from omnia_core.jsonvalue import JsonObject
+from omnia_core.jsonvalue import JsonObject, json_bytes
 
 _TIMEOUT_SECONDS = 10.0
 
@@ -30,7 +30,7 @@ def ask_about_session(
     path = f"{base}/api/sessions/{quote(conversation.session_id, safe='')}/{what}"
     headers = {"Authorization": f"Bearer {conversation.token}"} if conversation.token else {}
     try:
-        data = None if body is None else orjson.dumps(body)
+        data = None if body is None else json_bytes(body)
         connection.request(method, path, data, headers)
         response = connection.getresponse()
         answer = orjson.loads(response.read())

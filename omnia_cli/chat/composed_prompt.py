@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from omnia_core.jsonvalue import json_bytes
+
 _TIMEOUT_SECONDS = 10.0
 
 
@@ -63,7 +65,7 @@ def _asked(conversation: Talking, body: Mapping[str, object]) -> dict[str, Any]:
         headers["Authorization"] = f"Bearer {conversation.token}"
     path = f"{parts.path.removesuffix('/ws')}/api/agent/prompt"
     try:
-        connection.request("POST", path, orjson.dumps(body), headers)
+        connection.request("POST", path, json_bytes(body), headers)
         response = connection.getresponse()
         answer: dict[str, Any] = orjson.loads(response.read())
     except (OSError, ValueError, http.client.HTTPException) as error:

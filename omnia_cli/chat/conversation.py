@@ -18,7 +18,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from omnia_cli.chat.failures import ChatFailed, SessionUnknown, Unreachable, failing_plainly
 from omnia_cli.chat.screen import Screen
-from omnia_core.jsonvalue import JsonObject
+from omnia_core.jsonvalue import JsonObject, json_bytes
 
 # A session that exists is found within this time, also while the agent starts.
 RESUME_SECONDS = 30.0
@@ -259,7 +259,7 @@ class Conversation:
             self._send(type="cancel", session_id=self.session_id)
 
     def _send(self, **frame: Any) -> None:
-        self._socket.send(orjson.dumps(frame).decode())
+        self._socket.send(json_bytes(frame).decode())
 
     def _receive(self, seconds: float | None = None) -> JsonObject:
         frame: JsonObject = orjson.loads(self._socket.recv(seconds))

@@ -2,13 +2,12 @@
 
 from typing import Protocol
 
-import orjson
 from rich.console import Console
 from rich.markup import escape
 
 from omnia_cli.chat.turn import usage_facts
 from omnia_cli.control_characters import visible
-from omnia_core.jsonvalue import JsonObject
+from omnia_core.jsonvalue import JsonObject, json_bytes
 
 
 class Screen(Protocol):
@@ -82,7 +81,7 @@ class LineScreen:
         self._answers.print(text, end="", markup=False, highlight=False)
 
     def _tool_call(self, call: JsonObject) -> None:
-        arguments = orjson.dumps(call.get("arguments")).decode()
+        arguments = json_bytes(call.get("arguments")).decode()
         self._notes.print(
             f"[cyan]→ {escape(visible(call['name']))}[/] {escape(visible(arguments))}"
         )
@@ -91,7 +90,7 @@ class LineScreen:
         if "error" in result:
             self.note(f"← {result['error']}", problem=True)
         else:
-            text = visible(orjson.dumps(result.get("result")).decode())
+            text = visible(json_bytes(result.get("result")).decode())
             self._notes.print(f"[cyan]←[/] {escape(text)}")
 
     def _done(self, frame: JsonObject) -> None:
@@ -119,7 +118,7 @@ class JsonScreen:
     def ended(self) -> None: ...
 
     def receive(self, frame: JsonObject) -> None:
-        self._frames.file.write(orjson.dumps(frame).decode() + "\n")
+        self._frames.file.write(json_bytes(frame).decode() + "\n")
         self._frames.file.flush()
 
     def note(self, text: str, *, problem: bool = False, end: str = "\n") -> None:  # noqa: ARG002 - the port's

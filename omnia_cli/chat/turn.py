@@ -5,9 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-import orjson
-
-from omnia_core.jsonvalue import JsonObject
+from omnia_core.jsonvalue import JsonObject, json_bytes
 
 MODEL = "model"
 TOOL = "tool"
@@ -165,6 +163,6 @@ def arguments_line(arguments: object, longest: int = 60) -> str:
 
 
 def _short(value: object, longest: int) -> str:
-    text = value if isinstance(value, str) else orjson.dumps(value).decode()
+    text = value if isinstance(value, str) else json_bytes(value).decode()
     text = " ".join(text.split())
     return text if len(text) <= longest else f"{text[: longest - 1]}…"

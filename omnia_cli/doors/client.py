@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import orjson
 from msgspec import Struct
 
-from omnia_core.jsonvalue import JsonObject
+from omnia_core.jsonvalue import JsonObject, json_bytes
 
 # A turn may be silent for some time; the agent sends comments meanwhile.
 TIMEOUT_SECONDS = 150.0
@@ -68,7 +68,7 @@ class Address(Struct, frozen=True):
         if self.token:
             sent["Authorization"] = f"Bearer {self.token}"
         try:
-            connection.request("POST", path, orjson.dumps(body), sent)
+            connection.request("POST", path, json_bytes(body), sent)
             response = connection.getresponse()
             if response.status != http.client.OK:
                 raise DoorUnusable(_refusal(path, response.status, response.read()))

@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from omnia_cli.control_characters import visible
 from omnia_cli.program import program
-from omnia_core.jsonvalue import JsonObject
+from omnia_core.jsonvalue import JsonObject, json_bytes
 from omnia_core.names import Door, Mode
 
 
@@ -175,7 +175,7 @@ class JsonReporter(EventReporter):
 
 
 def _print(event: JsonObject) -> None:
-    sys.stdout.write(orjson.dumps(event).decode() + "\n")
+    sys.stdout.write(json_bytes(event).decode() + "\n")
     sys.stdout.flush()
 
 

@@ -37,10 +37,7 @@ def response_bytes(error: HttpError, *, head_only: bool = False) -> bytes:
 
     With `head_only` the body is left out, as for a HEAD request; its length is not.
     """
-    # A detail may quote bytes of the request that are not UTF-8.
-    detail = str(error.body["detail"]).encode(errors="replace").decode()
-    body = {**error.body, "detail": detail}
-    return json_response(error.status, body, error.headers, head_only=head_only)
+    return json_response(error.status, error.body, error.headers, head_only=head_only)
 
 
 def json_response(

@@ -6,7 +6,6 @@ from collections.abc import Collection, Sequence
 from contextlib import aclosing
 from typing import Protocol
 
-import orjson
 from msgspec import Struct, structs
 
 from omnia_core.conversation.finish_reasons import FinishReason
@@ -230,7 +229,7 @@ class AgentLoop(Struct, frozen=True):
         async def run(call: ToolCall, refusal: str) -> ToolResult:
             if refusal:
                 record_refused_call(call)
-                return ToolResult(orjson.dumps({"error": refusal}).decode(), is_error=True)
+                return ToolResult(json_bytes({"error": refusal}).decode(), is_error=True)
             async with slots:
                 return await self.tools.call(call)
 

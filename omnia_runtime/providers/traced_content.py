@@ -6,8 +6,7 @@ Used only where an agent's traces may hold content.
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
-
+from omnia_core.jsonvalue import json_bytes
 from omnia_core.sessions import Message
 from omnia_runtime.ports.model import ModelEvent, TextDelta, ToolCallRequest
 
@@ -53,4 +52,4 @@ def _call(call_id: str, name: str, arguments: str) -> dict[str, Any]:
 
 
 def _json(value: object) -> str:
-    return orjson.dumps(value).decode()
+    return json_bytes(value).decode()

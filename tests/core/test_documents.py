@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from omnia_core.documents import FILE_LIMITS, DocumentInvalid, Limits, read_document, read_manifests
@@ -154,6 +154,21 @@ def test_the_depth_of_json_is_exact(value: Any, levels: int) -> None:
     else:
         with pytest.raises(TooDeep, match="deeper than 200 levels"):
             parse_json(text.encode())
+
+
+@given(st.recursive(SCALARS | st.text(), lambda inner: st.dictionaries(st.text(), inner)))
+@example({"text": "\ud83d and \udcff"})
+def test_any_text_becomes_json(value: object) -> None:
+    assert json.loads(json_bytes(value)) == map_text(value)
+
+
+def map_text(value: object) -> object:
+    """Return what JSON in UTF-8 can say of a value: "?" in place of half of a surrogate pair."""
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    if isinstance(value, dict):
+        return {map_text(key): map_text(item) for key, item in value.items()}
+    return value
 
 
 def test_orjson_writes_a_value_of_the_largest_depth_in_a_message_around_it() -> None:

@@ -57,9 +57,9 @@ async def test_a_name_that_a_person_gave_is_replaced_by_a_person_only(bed: Bed) 
 async def test_a_name_that_a_person_gave_neither_begins_nor_prolongs_a_session(bed: Bed) -> None:
     assert not await bed.store.own.give_name("a", "Nothing")
     await bed.store.append("a", [HELLO], expected_length=0)
-    await bed.advance(TTL.seconds - 1)
+    await bed.advance(TTL.seconds / 2)
     assert await bed.store.own.give_name("a", "Mine")
-    await bed.advance(1)
+    await bed.advance(TTL.seconds / 2)
     assert not await bed.store.own.give_name("a", "Late")
     assert await bed.store.load("a") is None
     await bed.store.append("a", [HELLO], expected_length=0)
@@ -108,12 +108,12 @@ async def test_pages_follow_each_other_without_gaps(listing: Bed) -> None:
 
 async def test_sessions_that_ended_are_in_no_list(listing: Bed) -> None:
     await begin(listing, "old", "ada")
-    await listing.advance(TTL.seconds - 1)
+    await listing.advance(TTL.seconds / 2)
     await begin(listing, "young", "ada")
     await begin(listing, "deleted", "ada")
     await listing.store.own.end("deleted")
     assert sorted(await ids(listing, "ada")) == ["old", "young"]
-    await listing.advance(1)
+    await listing.advance(TTL.seconds / 2)
     assert await ids(listing, "ada") == ["young"]
 
 

@@ -199,7 +199,7 @@ async def test_a_session_that_a_policy_on_trial_would_have_ended_is_counted_once
     trial = Retention(ttl=Duration.parse("20s"), dry_run=True)
     async with opened(trial) as bed:
         length = await turn(bed, 0, user("a"))
-        await bed.advance(15)
+        await bed.advance(5)
         assert await bed.store.load("s")
         await bed.advance(25)
         assert await bed.store.load("s")

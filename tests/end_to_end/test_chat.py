@@ -46,6 +46,18 @@ def tokens_in(done: Done) -> list[int]:
     return [int(number) for number in re.findall(r"(\d+) tokens in", done.stdout)]
 
 
+def test_a_message_that_is_no_utf8_is_sent_as_far_as_it_is(agent: Shared) -> None:
+    done = subprocess.run(
+        [*(part.encode() for part in OMNIA), b"chat", b"support-agent", b"Where is A-1001? \xff"],
+        capture_output=True,
+        check=False,
+        timeout=LIMIT,
+        env=agent.environment,
+    )
+    assert (done.returncode, b"Traceback" in done.stderr) == (0, False), done
+    assert b"A-1001" in done.stdout
+
+
 def test_a_resumed_session_gets_the_first_message_and_all_others(agent: Shared) -> None:
     before = chat(agent, "support-agent", lines="Where is order A-1001?\nWhere is A-1002?\n")
     session = session_of(before)

@@ -145,6 +145,38 @@ async def test_what_is_broken_is_answered_in_json_and_the_connection_ends(
     assert (await call(facade)).status == 200
 
 
+# Each is read somewhere on the way of a call.
+READ = (
+    "Host: ",
+    "Content-Type: application/json; charset=",
+    "Content-Encoding: ",
+    "Content-Length: ",
+    "Transfer-Encoding: ",
+    "Connection: ",
+    "Expect: ",
+    "Origin: ",
+    "Authorization: Bearer ",
+    "Prefer: wait=",
+    "Idempotency-Key: ",
+    "traceparent: ",
+    "x-user-id: ",
+)
+
+
+@pytest.mark.parametrize("odd", [b"\xff", b"\xed\xa0\x80", b"\x80x", "ü".encode()])
+@pytest.mark.parametrize("header", READ)
+async def test_a_header_of_any_bytes_is_answered_in_json(
+    facade: Running, runtime: FunctionRuntime, header: str, odd: bytes
+) -> None:
+    lines = [JSON, f"Content-Length: {len(BODY)}", "Connection: close"]
+    if header.split(":", maxsplit=1)[0] in {line.split(":")[0] for line in lines}:
+        lines = [line for line in lines if line.split(":")[0] != header.split(":", maxsplit=1)[0]]
+    sent = head(*lines, f"{header}ODD").replace(b"ODD", odd)
+    (answer,) = await exchange(facade, sent + BODY)
+    assert answer.status < 500
+    assert answer.body.get("output") or answer.body["detail"]
+
+
 async def test_a_broken_request_after_a_good_one_is_answered_in_json(facade: Running) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", facade.port)
     async with asyncio.timeout(LIMIT):

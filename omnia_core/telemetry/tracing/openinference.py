@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 import orjson
 
+from omnia_core.jsonvalue import json_bytes
 from omnia_core.telemetry.tracing import names
 from omnia_core.telemetry.tracing.span import LONGEST_VALUE, Value
 
@@ -94,7 +95,7 @@ def _of_model(attributes: Mapping[str, Value]) -> dict[str, Value]:
         said[PROVIDER] = _PROVIDERS.get(provider, provider)
     given = {theirs: attributes[ours] for ours, theirs in _PARAMETERS.items() if ours in attributes}
     if given:
-        said[PARAMETERS] = orjson.dumps(given).decode()
+        said[PARAMETERS] = json_bytes(given).decode()
     reasons = attributes.get(names.FINISH_REASONS)
     if isinstance(reasons, tuple) and reasons:
         said[FINISH_REASON] = reasons[0]

@@ -63,7 +63,7 @@ def error_response(error: McpError) -> bytes:
             "id": error.request_id,
             "error": {
                 "code": error.code,
-                "message": str(error).encode(errors="replace").decode(),
+                "message": str(error),
                 **({"data": error.data} if error.data else {}),
             },
         }

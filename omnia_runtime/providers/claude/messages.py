@@ -7,7 +7,7 @@ from typing import TypeAlias
 import orjson
 
 from omnia_core.conversation.parts import Media, Part
-from omnia_core.jsonvalue import JsonObject
+from omnia_core.jsonvalue import JsonObject, json_bytes
 from omnia_core.sessions import Message
 from omnia_runtime.providers.vendor_errors import VendorFailure
 from omnia_runtime.providers.vendor_request import decoded_text, parsed_arguments
@@ -90,7 +90,7 @@ def packed_layout(layout: Sequence[LayoutItem]) -> str:
     """
     if not any(isinstance(item, dict) for item in layout):
         return ""
-    return _MARK + orjson.dumps(layout).decode()
+    return _MARK + json_bytes(layout).decode()
 
 
 def _blocks(message: Message, *, thinking: bool) -> list[JsonObject]:

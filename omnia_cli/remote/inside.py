@@ -56,7 +56,7 @@ class _PackStatus(Struct, frozen=True, rename="camel"):
     canary_weight: int = 0
 
 
-class PackObject(Struct, frozen=True):
+class ListedPack(Struct, frozen=True):
     """A PromptPack."""
 
     metadata: _Named
@@ -70,7 +70,7 @@ class PackObject(Struct, frozen=True):
 
 
 class _Packs(Struct, frozen=True):
-    items: list[PackObject]
+    items: list[ListedPack]
 
 
 class _InlinePrompt(Struct, frozen=True):
@@ -226,7 +226,7 @@ def decoded(document: Mapping[str, Any], kind: type[T]) -> T:
         raise UnreadableObject(f"kubectl printed something unexpected: {error}") from error
 
 
-def packs_of(listed: str, name: str) -> list[PackObject]:
+def packs_of(listed: str, name: str) -> list[ListedPack]:
     """Return the versions of a pack, from the list of PromptPacks of a namespace.
 
     Raises:
@@ -239,7 +239,7 @@ def packs_of(listed: str, name: str) -> list[PackObject]:
     return [each for each in found.items if name in (each.spec.pack_name, each.metadata.name)]
 
 
-def weighted(packs: Sequence[PackObject], active: str) -> list[tuple[PackObject, int]]:
+def weighted(packs: Sequence[ListedPack], active: str) -> list[tuple[ListedPack, int]]:
     """Return the versions that new sessions get, with their percentages, the active one first."""
     stable = next((each for each in packs if each.spec.version == active), None)
     if stable is None:

@@ -10,7 +10,7 @@ from omnia_cli.composed import template_text
 from omnia_cli.remote.inside import (
     AgentObject,
     InsideRead,
-    PackObject,
+    ListedPack,
     ProviderFields,
     ReadTool,
     ReadVersion,
@@ -93,7 +93,7 @@ class _Reading(Struct):
         ]
         return versions, read[0][2] if read else None
 
-    def _content(self, pack: PackObject) -> Pack | None:
+    def _content(self, pack: ListedPack) -> Pack | None:
         what, place = f"the prompt of version {pack.spec.version} is", pack.place
         if place is None:
             return None

@@ -21,7 +21,7 @@ from omnia_runtime.observe.metrics import RuntimeMetrics
 from omnia_runtime.ports.listener import AgentListener, TurnFinished
 from omnia_runtime.ports.model import ProviderError
 from omnia_runtime.prompts.media import check_parts
-from omnia_runtime.turns.agent_version import AgentVersion, AgentVersions
+from omnia_runtime.turns.agent_version import AgentVersion, AgentVersions, trial_of
 from omnia_runtime.turns.budget import AgentBudget
 from omnia_runtime.turns.ended import EndedTurn, TurnListener
 from omnia_runtime.turns.media import MediaInvalid, MediaLoader, MediaOwner, loaded_parts
@@ -29,7 +29,6 @@ from omnia_runtime.turns.naming import Naming
 from omnia_runtime.turns.running import RunningTurn, RunningTurns
 from omnia_runtime.turns.summaries import Summaries
 from omnia_runtime.turns.tracing import RuntimeTracing, note_end, note_turn
-from omnia_runtime.turns.trial import trial_of
 from omnia_runtime.turns.turn import Caller, UserTurn, close_transcript, seeded, user_message
 from omnia_runtime.turns.turn_store import (
     CheckpointingListener,

@@ -34,9 +34,7 @@ def opened(kubectl: Kubectl) -> Iterator[str]:
             process.wait(LIMIT)
 
 
-def test_what_the_person_may_read_is_shown_and_the_rest_is_named(
-    tab: Tab, tmp_path: Path
-) -> None:
+def test_what_the_person_may_read_is_shown_and_the_rest_is_named(tab: Tab, tmp_path: Path) -> None:
     runtime = PageRuntime(resume=pb.RESUME_STATE_NOT_FOUND, described=DESCRIBED, composed=COMPOSED)
     with served(runtime) as agent:
         port = urlsplit(agent.page).port

@@ -5,11 +5,10 @@ import { lineChanges, type Line } from "../parts/lines";
 const SIGNS = { same: "  ", gone: "- ", new: "+ " };
 
 export function Difference({ before, after }: { before: string; after: string }) {
-  const lines = lineChanges(before, after);
-  if (lines.every(({ kind }) => kind === "same")) return <p class="hint">Both versions have this template.</p>;
+  if (before === after) return <p class="hint">Both versions have the same template.</p>;
   return (
-    <pre class="prompt difference-of-templates" tabIndex={0}>
-      {lines.map((line, index) => (
+    <pre class="prompt" tabIndex={0}>
+      {lineChanges(before, after).map((line, index) => (
         <Shown key={index} {...line} />
       ))}
     </pre>

@@ -156,4 +156,10 @@ def test_axe_finds_nothing_in_the_agent_and_its_variables(tab: Tab, described: S
         for scheme in ("light", "dark"):
             tab.prefer(scheme)
             assert violations(tab) == []
+    tab.click("#inspector .about .choice button")
+    tab.choose("#inspector .about select", "2.1.0")
+    tab.until_text(".prompt", "+ Always help.")
+    for scheme in ("light", "dark"):
+        tab.prefer(scheme)
+        assert violations(tab) == []
     assert tab.value("document.documentElement.scrollWidth") <= 375

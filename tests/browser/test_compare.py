@@ -149,6 +149,9 @@ def test_the_evaluations_of_both_answers_are_compared(tab: Tab, tmp_path: Path) 
         tab.until_text(".lanes > .in-b > .facts:last-child", "greets failed")
         assert "ends" not in tab.text(".lanes > .in-b > .facts:last-child")
         tab.until_text(".difference", "1 of 2 checks passed; A: 2 of 2 checks passed")
+        # The page has asked again, and says nothing else.
+        tab.send("Page.reload")
+        tab.until_text(".in-b .checks", "greets failed 0.00")
 
 
 def test_stop_stops_both(tab: Tab, page: str) -> None:

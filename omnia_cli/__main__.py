@@ -588,7 +588,7 @@ def call(
     namespace: Namespace = None,
     service_account: Account = "default",
 ) -> None:
-    """Call a function with JSON and print what it answers."""
+    """Call a function with JSON and print its answer."""
     from omnia_cli.call import CallFailed
     from omnia_cli.call import call as run
     from omnia_cli.cluster import KubectlFailed

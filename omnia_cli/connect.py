@@ -156,7 +156,7 @@ def _started(name: str, environ: Mapping[str, str], say: Callable[[str], None]) 
         if time.monotonic() > deadline:
             raise NotFound(
                 f'"{name}" has not started within {START_SECONDS:.0f} s: the terminal of '
-                "`omnia up`, or `omnia logs`, says what it waits for"
+                "`omnia up`, or `omnia logs`, shows what it waits for"
             )
         time.sleep(_INTERVAL)
 

@@ -49,7 +49,10 @@ class HistoryClient:
         if not usable or self._address.scheme not in ("http", "https"):
             raise HistoryFailed(f"{url} is not an address: expected http://host[:port], or https")
         if token and not (token.isascii() and token.isprintable()):
-            raise HistoryFailed("the token is none: expected printable ASCII on one line")
+            raise HistoryFailed(
+                "the token is invalid: expected printable ASCII on one line; copy it again, without"
+                " line breaks"
+            )
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 
     def sessions(self, filters: Mapping[str, str], limit: int) -> list[JsonObject]:

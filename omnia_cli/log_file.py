@@ -8,7 +8,7 @@ from typing import Self
 from omnia_cli.local.report import Reporter, Serving, VersionChange
 
 LOG = ".log"
-# A larger file is begun anew, and the one before is kept beside it.
+# A larger file is replaced by a new one, and kept beside it.
 LARGEST_BYTES = 8 * 1024 * 1024
 
 
@@ -23,9 +23,8 @@ class LogFile:
     A disk that is full costs lines, and nothing else.
     """
 
-    def __init__(self, file: Path, largest: int = LARGEST_BYTES) -> None:
+    def __init__(self, file: Path) -> None:
         self.path = file
-        self._largest = largest
         self._size = 0
         with contextlib.suppress(OSError):
             file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -44,7 +43,7 @@ class LogFile:
         """Append a line of a program."""
         data = f"{title}\t{text}\n".encode(errors="replace")
         with contextlib.suppress(OSError):
-            if self._size + len(data) > self._largest:
+            if self._size + len(data) > LARGEST_BYTES:
                 self.path.replace(file_before(self.path))
                 self._size = 0
             descriptor = os.open(self.path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from omnia_cli.cluster import logs_command
@@ -18,20 +18,13 @@ class LogsFailed(Exception):
     """There are no logs; the message is for people."""
 
 
-def local_lines(
-    name: str | None,
-    environ: Mapping[str, str],
-    *,
-    follow: bool,
-    wait: Callable[[float], None] = time.sleep,
-) -> Iterator[str]:
+def local_lines(name: str | None, environ: Mapping[str, str], *, follow: bool) -> Iterator[str]:
     """Yield the lines of the programs of an agent that runs here, or of all.
 
     Args:
         name: the agent, function or server; None for all.
         environ: the environment of the command.
         follow: whether to wait for further lines until the agents end.
-        wait: waits for so many seconds.
 
     Raises:
         LogsFailed: no agent of this name runs here, and no server printed a line.
@@ -52,7 +45,7 @@ def local_lines(
         lines = []
         if not follow or not any(file in _files(environ) for file in files):
             break
-        wait(POLL_SECONDS)
+        time.sleep(POLL_SECONDS)
     if not seen and name not in {None, *(agent.name for agent in running(environ))}:
         names = ", ".join(sorted({agent.name for agent in running(environ)})) or "nothing"
         raise LogsFailed(

@@ -83,7 +83,7 @@ def content_of(name: str, documents: Sequence[Document]) -> str:
     Raises:
         ConfigurationError: the PromptPack, its ConfigMap or the key is not there.
     """
-    packs = {each.name: each for each in documents if each.kind == Kind.PROMPT_PACK}
+    packs = {document.name: document for document in documents if document.kind == Kind.PROMPT_PACK}
     if name not in packs:
         there = ", ".join(packs) or "none"
         raise ConfigurationError(f'there is no PromptPack "{name}" here; there are: {there}')

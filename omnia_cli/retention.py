@@ -35,7 +35,7 @@ def remarks(documents: Sequence[Document]) -> Iterator[Finding]:
         if holding is not None and holding.name != document.name:
             message = (
                 f'namespace "{namespace}" has SessionRetentionPolicy "{holding.name}" too: only the'
-                " oldest is in force, and where none has an age the first by name; keep one"
+                " oldest one is in force, or the first by name before they are created; keep one"
             )
             yield about(document, ("metadata", "name"), message, "warning")
             continue

@@ -21,7 +21,7 @@ from omnia_core.names import Mode
 
 POLL_SECONDS = 1.0
 
-app = typer.Typer(no_args_is_help=True, help="What happened in sessions, and what it cost.")
+app = typer.Typer(no_args_is_help=True, help="Show the messages, calls and costs of sessions.")
 
 Url = Annotated[
     str | None, typer.Option(help="Address of the history API; else that of what runs here.")

@@ -94,4 +94,6 @@ def _found(
     documents: Sequence[Document], kind: str, agent: api.AgentRuntime, name: str
 ) -> Document | None:
     key = agent.metadata.namespace, name
-    return next((each for each in documents if each.kind == kind and each.key == key), None)
+    return next(
+        (document for document in documents if document.kind == kind and document.key == key), None
+    )

@@ -98,15 +98,11 @@ async def up(
                 _console(hub, runner, console_port),
             ):
                 return await _serve(runner, reporter, paths, documents, stop)
-        except ConsolePortOccupied as error:
+        except PortOccupied as error:
             reporter.failed(CONSOLE, str(error))
             return 1
         finally:
             await runner.stop()
-
-
-class ConsolePortOccupied(Exception):
-    """Another program uses the port of --console-port; the message is for people."""
 
 
 @contextlib.asynccontextmanager
@@ -114,30 +110,25 @@ async def _console(hub: Hub, runner: Runner, port: int | None) -> AsyncIterator[
     """Serve the console for as long as the context lasts.
 
     Raises:
-        ConsolePortOccupied: the port that was asked for is in use.
+        PortOccupied: the port that was asked for is in use.
     """
-    wanted = port or PORT
+    ports, occupant, option = runner.ports, runner.occupant, "--console-port"
+    taken = ports.from_(PORT) if port is None else ports.exactly(port, occupant, option)
     async with contextlib.AsyncExitStack() as stack:
         try:
-            ports = runner.ports
-            taken = ports.exactly(port, runner.occupant) if port else ports.from_(wanted)
             await stack.enter_async_context(hub.serving(taken))
-        except (PortOccupied, OSError) as error:
+        except OSError as error:
             if port is not None:
-                used = runner.occupant(port)
-                raise ConsolePortOccupied(
-                    f"port {port} is occupied by {used}: choose another one with --console-port, or"
-                    " leave it out to get the next free port"
-                ) from error
+                raise PortOccupied(port, occupant(port), option) from error
             # The agents run without it, each with its own page.
             runner.reporter.failed(CONSOLE, f"it cannot be served: {error}")
         else:
             runner.hub = f"http://{LOOPBACK}:{taken}/"
-            if taken != wanted:
+            if port is None and taken != PORT:
                 runner.reporter.note(
                     CONSOLE,
-                    f"port {wanted} is occupied by {runner.occupant(wanted)}: serves on port"
-                    f" {taken}; --console-port chooses another port",
+                    f"port {PORT} is occupied by {occupant(PORT)}: serves on port {taken};"
+                    f" {option} chooses another port",
                 )
         yield
 

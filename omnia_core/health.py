@@ -153,7 +153,7 @@ class HealthServer:
 
 
 class _Checks:
-    """Asks the program's event loop, once for all who wait for the same answer."""
+    """Runs a check in the program's event loop, once for all requests that wait for it."""
 
     def __init__(
         self, ready: ReadinessCheck, alive: ReadinessCheck, loop: asyncio.AbstractEventLoop

@@ -5,6 +5,9 @@ from enum import StrEnum
 GROUP = "omnia.altairalabs.ai"
 VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
+# The version in the pack that the operator makes of an inline prompt, because the format requires
+# one. It is not shown to clients and people.
+INLINE_VERSION = "0.0.0"
 
 
 class Kind(StrEnum):
@@ -67,14 +70,14 @@ class Variant(StrEnum):
     CANDIDATE = "candidate"
 
 
-# What the turns of a session with a trial have in place of a side.
+# The value for the turns of a session with a trial, in place of a side.
 TRIAL_VARIANT = "trial"
 
 # In an environment, where an empty list means the default.
 NO_DOORS = "none"
 # Not one of `facade.doors`: it comes with the console.
 CONSOLE_DOOR = "console"
-# They reveal nothing to a client without a credential. A2A publishes a card, and is asked for.
+# They reveal nothing to a client without a credential. A2A publishes a card, so it is opt-in.
 DEFAULT_DOORS = (Door.CHAT, Door.OPENAI, Door.AGUI)
 
 # Annotations on an AgentRuntime that force the mock provider and name its response file.

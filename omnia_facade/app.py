@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from omnia_facade.http.opening import HttpService
     from omnia_facade.media.opening import MediaService
 
-# What the last spans may take to reach the collector.
+# Time for the last spans to reach the collector.
 TRACE_SECONDS = 2.0
 
 _log = structlog.get_logger()
@@ -140,13 +140,13 @@ class FacadeServer:
                 env, "facade_port", env.facade_port, partial(ConnectionRouter, entrance)
             )
             stack.push_async_callback(close_port, server, entrance)
-            await _open_peer_door(context, rollout)
+            door = await _open_peer_door(context, rollout)
             ready = partial(readiness, entrance.draining, context.client)
             stack.callback(serve_health(env, ready, registry).stop)
             self._announce()
             await stop.wait()
             entrance.draining.set()
-            await self._drain(server, connections, http)
+            await self._drain(server, connections, http, door)
 
     def _announce(self) -> None:
         env = self._env
@@ -161,6 +161,7 @@ class FacadeServer:
         server: asyncio.Server,
         connections: Connections,
         http: "_HttpServer",
+        door: PeerDoorContext | None,
     ) -> None:
         """Wait for running turns and calls; new upgrades are answered with 503 meanwhile."""
         seconds = self._env.drain_timeout.seconds
@@ -170,6 +171,8 @@ class FacadeServer:
         drains = [connections.drain(seconds)]
         if http.opened:
             drains.append(http.opened.drain(seconds))
+        if door:
+            drains.append(door.drain(seconds))
         await asyncio.gather(*drains)
 
 
@@ -249,14 +252,14 @@ def _open_context(
     return ProcessContext(env, client, metrics, FacadeTracing(tracer, env), timings, stack)
 
 
-async def _open_peer_door(context: ProcessContext, rollout: RolloutFiles) -> None:
+async def _open_peer_door(context: ProcessContext, rollout: RolloutFiles) -> PeerDoorContext | None:
     """Let the facades of the other side in, where they relay sessions to this pod.
 
     It stays open while the pod drains: the turns that other pods relay end first.
     """
     env, metrics = context.env, context.metrics
     if env.peer_port is None:
-        return
+        return None
     host, _, port = env.runtime_address.rpartition(":")
     door = PeerDoorContext(
         token=lambda: rollout.token,
@@ -265,6 +268,7 @@ async def _open_peer_door(context: ProcessContext, rollout: RolloutFiles) -> Non
     )
     server = await listen(env, "peer_port", env.peer_port, partial(PeerConnection, door))
     context.stack.callback(server.close)
+    return door
 
 
 # Imports below are local: a pod pays with memory for what it imports.

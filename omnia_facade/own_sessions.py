@@ -41,8 +41,8 @@ _REFUSALS: dict[Change, tuple[int, str, str]] = {
         409,
         "sessions_unsupported",
         (
-            "the session store of this agent, or its runtime, cannot do this; GET /api/agent has"
-            " what it can"
+            "the session store of this agent, or its runtime, does not support this; GET /api/agent"
+            " lists what they support"
         ),
     ),
     Change.UNAVAILABLE: (
@@ -94,7 +94,7 @@ class OwnSessionsList:
         page = await self._sessions.list(principal, _limit(head), _cursor(head))
         if page.outcome is not Change.MADE:
             raise refusal(page.outcome)
-        listed = [dict(_fields(each)) for each in page.sessions]
+        listed = [dict(_fields(session)) for session in page.sessions]
         return {"sessions": listed, **({"next": page.next} if page.next else {})}
 
 

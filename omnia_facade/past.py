@@ -1,4 +1,4 @@
-"""`GET /api/sessions/{id}/turns`: what was said in a session, for its user."""
+"""`GET /api/sessions/{id}/turns`: the last turns of a session, for its user."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -54,12 +54,14 @@ class PastTurns:
                 detail = "the session cannot be read at present; try again"
                 raise HttpError(503, "session_store_unavailable", detail, RETRY_NOW)
             case None:
-                detail = "this agent does not tell what was said: its runtime cannot, or keeps none"
+                detail = (
+                    "this agent returns no earlier turns: its runtime does not store or read them"
+                )
                 raise HttpError(409, "turns_unsupported", detail)
 
 
 def _last(head: RequestHead) -> int:
-    """Return how many turns are asked for."""
+    """Return the number of requested turns."""
     given = head.parameter("last")
     if given is None:
         return 0

@@ -1,4 +1,4 @@
-"""What is recorded of a turn, as JSON for clients."""
+"""The records of a turn as JSON for clients."""
 
 from collections.abc import Iterator
 
@@ -31,7 +31,7 @@ def recorded_fields(reading: Reading, turn: int, *, inside: bool) -> JsonObject:
         fields["trail"] = dict(_trail(trail, inside=inside))
     results = [each for each in reading.eval_results if each.turn == turn]
     if results:
-        fields["eval_results"] = [_record(each, inside=inside) for each in results]
+        fields["eval_results"] = [_record(result, inside=inside) for result in results]
     return fields
 
 

@@ -221,7 +221,7 @@ def aggregate_filter(query: Mapping[str, str]) -> AggregateFilter:
     )
 
 
-def eval_filter(query: Mapping[str, str], now: datetime | None = None) -> EvalFilter:
+def eval_filter(query: Mapping[str, str]) -> EvalFilter:
     """Parse the query of a summary of evaluations.
 
     Raises:
@@ -231,7 +231,7 @@ def eval_filter(query: Mapping[str, str], now: datetime | None = None) -> EvalFi
     by = tuple(dict.fromkeys(filter(None, query.get("by", "eval").split(","))))
     if not by or not set(by) <= set(EVAL_GROUPS):
         raise _invalid("by", f"some of {','.join(EVAL_GROUPS)}", query.get("by", ""))
-    return EvalFilter(by, query.get("agent", ""), _since(query, now or datetime.now(UTC)))
+    return EvalFilter(by, query.get("agent", ""), _since(query, datetime.now(UTC)))
 
 
 def _since(query: Mapping[str, str], now: datetime) -> datetime | None:

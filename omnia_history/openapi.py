@@ -79,8 +79,8 @@ _PARAMETERS: Mapping[str, tuple[str, JsonObject]] = {
     "cursor": ("The `next` or `last` of a previous answer.", _STRING),
     "begun_at": ("When the session began, if several sessions have the same id.", _STRING),
     "since": ("The earliest, inclusive: a time (RFC 3339), a day, or how long ago (24h).", _STRING),
-    "by": (f"What the groups are: some of {', '.join(EVAL_GROUPS)}, with commas.", _STRING),
-    "group_by": ("What the groups are.", {"enum": list(GROUPS), "default": "agent"}),
+    "by": (f"The fields to group by: some of {', '.join(EVAL_GROUPS)}, with commas.", _STRING),
+    "group_by": ("The field to group by.", {"enum": list(GROUPS), "default": "agent"}),
 }
 
 

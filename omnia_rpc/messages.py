@@ -46,7 +46,7 @@ class MessageBuffer:
         self._partial_size = 0
         # How many bytes of the partial message have no credit returned yet.
         self._uncredited = 0
-        # Plain messages, and those that need more attention with what is known of them.
+        # Plain messages, and those that need further processing, with their state.
         self._ready: deque[bytes | _SpecialMessage] = deque()
 
     def __bool__(self) -> bool:

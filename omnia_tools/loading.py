@@ -50,7 +50,7 @@ class Place:
 
 @dataclass
 class Loaded:
-    """The tools of a file by name, and what is wrong with the others.
+    """The tools of a file by name, and the problems of the others.
 
     Attributes:
         failed: the file could not be run.

@@ -159,7 +159,7 @@ class ToolFile:
             where = f"{self._shown}/{self.path.name}:1"
             self.problems, self.failed = [f"{where}: the file {why}"], True
             return
-        self.tools = {each.name: each for each in process.hello.tools}
+        self.tools = {tool.name: tool for tool in process.hello.tools}
         self.problems, self.failed = process.hello.problems, process.hello.failed
 
     async def call(self, tool: str, arguments: dict[str, object], limit: float) -> CallAnswer:

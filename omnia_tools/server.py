@@ -66,7 +66,9 @@ class ToolServer:
     def _chosen(self, new: ToolFile, old: ToolFile | None) -> ToolFile:
         is_kept = new.failed and old is not None and not old.failed
         end = "the change is not in use" if is_kept else "its tools are not offered"
-        self.problems += [f"{each}; {end}" if new.failed else each for each in new.problems]
+        self.problems += [
+            f"{problem}; {end}" if new.failed else problem for problem in new.problems
+        ]
         return old if is_kept and old is not None else new
 
     @property

@@ -93,7 +93,7 @@ class Worker:
             self._log(name, self._place.trace(error))
             where = self._place.of_error(error)
             place = f" at {Path(where).name}" if where else ""
-            # The text of an error may be nobody's business: the log has it.
+            # The text of an error may be confidential, so only the log has it.
             text = f"{name} failed: {type(error).__name__}{place}; its log has the rest"
             return CallAnswer(request.id, text, is_error=True)
 

@@ -340,7 +340,7 @@ class Commands:
 
 
 class Command(NamedTuple):
-    """One command: its argument for the help, what it does, and how."""
+    """One command: its argument for the help, its description, and its function."""
 
     argument: str
     does: str

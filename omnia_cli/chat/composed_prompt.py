@@ -74,8 +74,8 @@ def _asked(conversation: Talking, body: Mapping[str, object]) -> dict[str, Any]:
         connection.close()
     if response.status == http.client.NOT_FOUND:
         raise PromptHidden(
-            "this agent does not show its prompt; facade.console and facade.consoleShows: inside"
-            " let it"
+            "this agent does not show its prompt: set facade.console: true and"
+            " facade.consoleShows: inside"
         )
     if response.status != http.client.OK:
         raise PromptHidden(str(answer.get("detail", response.status)))

@@ -127,10 +127,6 @@ class Conversation:
             self._screen.ended()
         raise ChatFailed(f"sent {_TRIES} times without an answer: {text}")
 
-    def answer_tool(self, call_id: str, result: object) -> None:
-        """Send the result of a client tool."""
-        self._send(type="tool_result", tool_result={"call_id": call_id, "result": result})
-
     def _open(self) -> None:
         resumed = bool(self.session_id)
         try:
@@ -197,7 +193,9 @@ class Conversation:
                 self._connect()
             except SessionUnknown as unknown:
                 self._screen.note(f"{unknown} ", problem=True, end="")
-                self._screen.note(f"session {before} is gone; new session {self.session_id}")
+                self._screen.note(
+                    f"session {before} has expired or was deleted; new session {self.session_id}"
+                )
                 return False
             except Unreachable as error:
                 failure = error

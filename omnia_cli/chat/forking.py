@@ -28,7 +28,7 @@ def fork_before(conversation: Connected, message: str) -> str:
     """
     past = past_turns(conversation, 1)
     if past is None:
-        raise ForkFailed("the agent does not tell what was said", unsupported=True)
+        raise ForkFailed("the agent does not return earlier turns", unsupported=True)
     if [text for role, text in past.said if role == "user"][-1:] != [message]:
         return ""
     body = {"after_turn": past.turns - 1}

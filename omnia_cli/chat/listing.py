@@ -22,7 +22,7 @@ def listing(
     """Return what lists the conversations with an agent of this machine or of a cluster."""
 
     def sessions() -> list[JsonObject]:
-        # The history is asked by few, and its client takes the operator's models to load.
+        # Few commands use the history, and its client loads the operator's models.
         from omnia_cli.cluster import KubectlFailed  # noqa: PLC0415 - as above
         from omnia_cli.connect import history_in_cluster  # noqa: PLC0415 - as above
         from omnia_cli.history import HistoryClient, HistoryFailed  # noqa: PLC0415 - as above

@@ -1,4 +1,4 @@
-"""What was said in a conversation before this client came."""
+"""The turns of a conversation before this client connected."""
 
 import http
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from omnia_cli.chat.agent_api import Connected, ask_about_session
 
 @dataclass(frozen=True)
 class Past:
-    """The last turns: who said what.
+    """The last turns, each text with its role.
 
     Attributes:
         earlier: how many turns came before them.
@@ -21,7 +21,7 @@ class Past:
 
 
 def past_turns(conversation: Connected, last: int) -> Past | None:
-    """Return the last turns of a conversation; None where the agent does not tell them."""
+    """Return the last turns of a conversation; None if the agent does not return them."""
     found = ask_about_session(conversation, "GET", f"turns?last={last}")
     if found is None or found[0] != http.HTTPStatus.OK:
         return None

@@ -93,7 +93,7 @@ def _history(file: Path | None) -> History:
         return InMemoryHistory()
     try:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # What was said to an agent is for its user alone.
+        # Only the user may read the messages to an agent.
         os.close(os.open(file, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600))
         _shorten(file)
     except OSError:

@@ -69,7 +69,7 @@ class LineScreen:
 
     def cut(self) -> None:
         self._streamed = False
-        self._notes.print("\n[red]the answer was cut here; what it said so far is kept[/]")
+        self._notes.print("\n[red]the answer was interrupted here; its text so far is stored[/]")
 
     def note(self, text: str, *, problem: bool = False, end: str = "\n") -> None:
         style = "red" if problem else "dim"

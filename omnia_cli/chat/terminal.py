@@ -1,4 +1,4 @@
-"""The screen of a person: answers as Markdown while they come, and what is waited for."""
+"""The screen of a person: answers as Markdown while they arrive, and a line of progress."""
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
@@ -76,10 +76,10 @@ class TerminalScreen:
 
     def cut(self) -> None:
         self._flush()
-        self.note("the answer was cut here; what it said so far is kept", problem=True)
+        self.note("the answer was interrupted here; its text so far is stored", problem=True)
 
     def note(self, text: str, *, problem: bool = False, end: str = "\n") -> None:  # noqa: ARG002 - the port's
-        # Always a whole line: what is waited for is drawn below it.
+        # Always a whole line, because the line of progress is drawn below it.
         self._console.print(Text(visible(text).rstrip(), style="red" if problem else "dim"))
 
     def ended(self) -> None:
@@ -94,7 +94,7 @@ class TerminalScreen:
         self._flush()
         self.ended()
         if frame.get("finish_reason") == "cancelled":
-            self.note("Stopped. What was said is kept.")
+            self.note("Stopped. The text so far is stored.")
         self.note(facts(turn))
         self._console.print()
 

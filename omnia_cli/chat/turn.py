@@ -9,6 +9,8 @@ from omnia_core.jsonvalue import JsonObject, json_bytes
 
 MODEL = "model"
 TOOL = "tool"
+# Characters of the value of an argument that are shown.
+_LONGEST_VALUE = 60
 
 
 @dataclass
@@ -140,7 +142,7 @@ def usage_facts(done: JsonObject, tokens: str) -> Iterator[str]:
         if cost := dollars(known.get("cost_usd") or 0):
             yield cost
     elif done.get("finish_reason") == "cancelled":
-        # The model was asked, and it did not say what that cost.
+        # The model was called, and it did not report the cost.
         yield "cost not known"
     if version := done.get("pack_version"):
         yield f"prompt {version}"
@@ -155,14 +157,14 @@ def dollars(cost: float) -> str:
     return f"${cost:.{max(2, 1 - math.floor(math.log10(cost)))}f}"
 
 
-def arguments_line(arguments: object, longest: int = 60) -> str:
+def arguments_line(arguments: object) -> str:
     """Return the arguments of a call as `name=value …`, each shortened."""
     if not isinstance(arguments, dict):
-        return _short(arguments, longest)
-    return " ".join(f"{name}={_short(value, longest)}" for name, value in arguments.items())
+        return _short(arguments)
+    return " ".join(f"{name}={_short(value)}" for name, value in arguments.items())
 
 
-def _short(value: object, longest: int) -> str:
+def _short(value: object) -> str:
     text = value if isinstance(value, str) else json_bytes(value).decode()
     text = " ".join(text.split())
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+    return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 1]}…"

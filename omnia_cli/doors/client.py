@@ -20,7 +20,7 @@ class DoorUnusable(Exception):
 
 
 class Note(Struct, frozen=True):
-    """Something about an answer that is none of its words: a tool call, an error, its end.
+    """An event of an answer that is not its text: a tool call, an error, its end.
 
     Attributes:
         failed: whether the turn failed.
@@ -91,7 +91,7 @@ def events(response: http.client.HTTPResponse) -> Iterator[JsonObject]:
 
 
 def _refusal(path: str, status: int, body: bytes) -> str:
-    """Return the words of an error, whatever the form of its body."""
+    """Return the message of an error, for any form of its body."""
     try:
         said: Any = orjson.loads(body)
         error = said.get("error")

@@ -131,7 +131,7 @@ def run(
         list[str] | None, typer.Option(metavar="ID", help="Run only this evaluation; repeatable.")
     ] = None,
     tier: Annotated[
-        Tier, typer.Option(help="light: none that asks a model.", case_sensitive=False)
+        Tier, typer.Option(help="light: only those without a model.", case_sensitive=False)
     ] = Tier.ALL,
     repeat: Annotated[int, typer.Option(min=1, help="How often each case is asked.")] = 1,
     pass_rate: Annotated[

@@ -24,10 +24,12 @@ def with_candidate(documents: list[Document], candidate: str, agent: str) -> lis
     """
     path = Path(candidate)
     if not path.exists():
-        return [_using(each, agent, {"version": candidate}) for each in documents]
+        return [_using(document, agent, {"version": candidate}) for document in documents]
     changed = read([path])
     places = {(each.kind, *each.key) for each in changed}
-    made = [each for each in documents if (each.kind, *each.key) not in places] + changed
+    made = [
+        document for document in documents if (document.kind, *document.key) not in places
+    ] + changed
     packs = [each for each in changed if each.kind == Kind.PROMPT_PACK]
     if len(packs) != 1 or any(each.kind == Kind.AGENT_RUNTIME for each in changed):
         return made

@@ -21,12 +21,12 @@ def with_cassettes(documents: list[Document], folder: Path, mode: CassetteMode) 
 
     For a replay the agents need no key, no certificate and no tool server.
     """
-    return [replace(each, value=_changed(each, folder, mode)) for each in documents]
+    return [replace(document, value=_changed(document, folder, mode)) for document in documents]
 
 
 def without_tools(documents: list[Document]) -> list[Document]:
     """Return manifests whose agents have no tools."""
-    return [replace(each, value=_toolless(each)) for each in documents]
+    return [replace(document, value=_toolless(document)) for document in documents]
 
 
 def _changed(document: Document, folder: Path, mode: CassetteMode) -> JsonObject:

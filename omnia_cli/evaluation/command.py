@@ -1,4 +1,4 @@
-"""What `omnia eval` does: reads, asks, prints, writes reports; its exit code."""
+"""Runs `omnia eval`: reads, asks, prints, writes reports; returns the exit code."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ from omnia_cli.evaluation.differences import differences, read_report
 from omnia_cli.evaluation.junit import write_junit
 from omnia_cli.evaluation.keeping import keep
 from omnia_cli.evaluation.recorded import Chosen, ReadSession, read_sessions
-from omnia_cli.evaluation.results import CaseAnswer, CaseVerdict, Report, report
+from omnia_cli.evaluation.results import CaseVerdict, Report, report
 from omnia_cli.evaluation.run import (
     EvalFailed,
     EvalOptions,
@@ -33,6 +33,7 @@ from omnia_cli.local.objects import CannotRun
 from omnia_cli.manifests import Document
 from omnia_cli.state import Project
 from omnia_cli.up import read
+from omnia_core.files.evals.case_results import CaseResult
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import EvalOutcome, Kind
 from omnia_core.sessions import StoreUnavailable
@@ -138,17 +139,19 @@ def evaluate_recorded(
         )
     if recorded.candidate:
         changed = with_candidate(documents, recorded.candidate, agent)
-        cases = cases_of_sessions([each.session for each in sessions], evals, options, ask=True)
+        cases = cases_of_sessions(
+            [session.session for session in sessions], evals, options, ask=True
+        )
         used = structs.replace(options, tools="recording")
         name, answers = _ask(changed, agent, cases, used, environ)
         compared = _compared(name, recorded.candidate, sessions, answers)
         _write_json(outputs.json, compared)
         return compared.exit_code
-    cases = cases_of_sessions([each.session for each in sessions], evals, options, ask=False)
+    cases = cases_of_sessions([session.session for session in sessions], evals, options, ask=False)
     used = structs.replace(options, tools="none")
     name, answers = _ask(without_tools(documents), agent, cases, used, environ)
-    made = report(name, [each.session.id for each in sessions], answers, 1.0)
-    _print(made, [_said_last(each) for each in sessions])
+    made = report(name, [session.session.id for session in sessions], answers, 1.0)
+    _print(made, [_said_last(session) for session in sessions])
     if recorded.keep:
         _keep(paths, documents, name, sessions, answers, environ)
     if before is not None:
@@ -158,7 +161,7 @@ def evaluate_recorded(
 
 
 def _compared(
-    agent: str, candidate: str, sessions: Sequence[ReadSession], answers: Sequence[CaseAnswer]
+    agent: str, candidate: str, sessions: Sequence[ReadSession], answers: Sequence[CaseResult]
 ) -> Comparison:
     ordered = sorted(answers, key=lambda answer: answer.index)
     by_session = {sessions[each.index].session.id: each for each in ordered}
@@ -172,13 +175,13 @@ def _keep(
     documents: list[Document],
     agent: str,
     sessions: Sequence[ReadSession],
-    answers: Sequence[CaseAnswer],
+    answers: Sequence[CaseResult],
     environ: Mapping[str, str],
 ) -> None:
     namespace = next(
-        each.namespace
-        for each in documents
-        if each.kind == Kind.AGENT_RUNTIME and each.name == agent
+        document.namespace
+        for document in documents
+        if document.kind == Kind.AGENT_RUNTIME and document.name == agent
     )
     try:
         new = keep(Project.of(paths, environ).sessions, namespace, sessions, answers)
@@ -188,12 +191,12 @@ def _keep(
 
 
 def _only_agent(documents: list[Document]) -> str:
-    names = {each.name for each in documents if each.kind == Kind.AGENT_RUNTIME}
+    names = {document.name for document in documents if document.kind == Kind.AGENT_RUNTIME}
     return next(iter(names)) if len(names) == 1 else ""
 
 
 def _said_last(read_session: ReadSession) -> str:
-    said = [each.content for each in read_session.session.messages if each.role == "user"]
+    said = [message.content for message in read_session.session.messages if message.role == "user"]
     return said[-1] if said else ""
 
 
@@ -231,7 +234,7 @@ def _ask(
     cases: Sequence[JsonObject],
     options: EvalOptions,
     environ: Mapping[str, str],
-) -> tuple[str, list[CaseAnswer]]:
+) -> tuple[str, list[CaseResult]]:
     progress = _Progress(len(cases))
     try:
         name, answers = asyncio.run(
@@ -249,7 +252,7 @@ def _ask(
         raise EvalFailed(str(error)) from error
     finally:
         progress.end()
-    for problem in dict.fromkeys(problem for each in answers for problem in each.problems):
+    for problem in dict.fromkeys(problem for answer in answers for problem in answer.problems):
         _say(f"not run: {problem}")
     return name, answers
 
@@ -283,7 +286,7 @@ class _Progress:
         self._cost = 0.0
         self._shown = sys.stderr.isatty()
 
-    def add(self, answer: CaseAnswer) -> None:
+    def add(self, answer: CaseResult) -> None:
         self._done += 1
         self._failed += not answer.passed
         self._cost += answer.cost_usd
@@ -318,7 +321,7 @@ def _print(made: Report, asked: Sequence[str]) -> None:
     passed = sum(case.passed for case in made.cases)
     answers = list(made.answers)
     cost = f", {made.cost_usd:.4f} USD" if made.cost_usd else ""
-    slowest = max((each.latency_ms for each in answers), default=0.0)
+    slowest = max((answer.latency_ms for answer in answers), default=0.0)
     print(f"{passed} of {len(made.cases)} cases passed, slowest answer {slowest:.0f} ms{cost}")
 
 

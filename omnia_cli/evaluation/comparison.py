@@ -12,7 +12,8 @@ from statistics import NormalDist, fmean, stdev
 
 from msgspec import Struct
 
-from omnia_cli.evaluation.results import CaseAnswer, EvaluationResult, ExitCode
+from omnia_cli.evaluation.results import ExitCode
+from omnia_core.files.evals.case_results import CaseResult, Evaluation
 from omnia_core.names import EvalOutcome
 
 MOST_UNMATCHED = 0.2
@@ -96,16 +97,18 @@ class Comparison(Struct, frozen=True):
     @property
     def exit_code(self) -> ExitCode:
         """1 if the candidate is worse or gave no answer; 3 if nothing could be compared."""
-        if any(each.worse for each in self.evals) or any(each.failed for each in self.sessions):
+        if any(evaluation.worse for evaluation in self.evals) or any(
+            session.failed for session in self.sessions
+        ):
             return ExitCode.FAILED
         return ExitCode.PASSED if self.evals else ExitCode.NOT_EVALUATED
 
 
-def compare(agent: str, candidate: str, answers: Mapping[str, CaseAnswer]) -> Comparison:
+def compare(agent: str, candidate: str, answers: Mapping[str, CaseResult]) -> Comparison:
     """Compare the answers of a candidate, by session, with what is recorded."""
     sessions = tuple(_session(name, each) for name, each in answers.items())
-    compared = [answers[each.session] for each in sessions if not each.reason]
-    pairs: dict[str, list[list[tuple[EvaluationResult, EvaluationResult]]]] = defaultdict(list)
+    compared = [answers[session.session] for session in sessions if not session.reason]
+    pairs: dict[str, list[list[tuple[Evaluation, Evaluation]]]] = defaultdict(list)
     for answer in compared:
         for name, found in _pairs(answer).items():
             pairs[name].append(found)
@@ -122,17 +125,17 @@ def compare(agent: str, candidate: str, answers: Mapping[str, CaseAnswer]) -> Co
     )
 
 
-def _session(name: str, answer: CaseAnswer) -> ComparedSession:
+def _session(name: str, answer: CaseResult) -> ComparedSession:
     reason, failed = answer.not_asked or answer.error, bool(answer.error)
     if not reason and answer.unmatched > MOST_UNMATCHED * answer.calls:
         reason = f"not comparable: {answer.unmatched} of {answer.calls} tool calls are not recorded"
     return ComparedSession(name, answer.calls, answer.unmatched, reason, failed)
 
 
-def _pairs(answer: CaseAnswer) -> dict[str, list[tuple[EvaluationResult, EvaluationResult]]]:
+def _pairs(answer: CaseResult) -> dict[str, list[tuple[Evaluation, Evaluation]]]:
     recorded = answer.recorded.results if answer.recorded else ()
     before = {(each.id, each.turn): each for each in recorded if each.score is not None}
-    found: dict[str, list[tuple[EvaluationResult, EvaluationResult]]] = defaultdict(list)
+    found: dict[str, list[tuple[Evaluation, Evaluation]]] = defaultdict(list)
     for each in answer.results:
         was = before.get((each.id, each.turn))
         if was is not None and each.score is not None:
@@ -141,7 +144,7 @@ def _pairs(answer: CaseAnswer) -> dict[str, list[tuple[EvaluationResult, Evaluat
 
 
 def _compared(
-    name: str, sessions: Sequence[Sequence[tuple[EvaluationResult, EvaluationResult]]]
+    name: str, sessions: Sequence[Sequence[tuple[Evaluation, Evaluation]]]
 ) -> EvalComparison:
     pairs = [pair for session in sessions for pair in session]
     means = [fmean(_score(now) - _score(was) for was, now in session) for session in sessions]
@@ -166,7 +169,7 @@ def _compared(
     )
 
 
-def _score(result: EvaluationResult) -> float:
+def _score(result: Evaluation) -> float:
     return result.score or 0.0
 
 

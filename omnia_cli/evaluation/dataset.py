@@ -169,7 +169,7 @@ def _document(path: Path, text: str, notes: list[str]) -> tuple[list[Any], list[
 
 def _shared(path: Path, value: JsonObject) -> list[JsonObject]:
     evals = value.get("evals") or []
-    if not isinstance(evals, list) or not all(isinstance(each, dict) for each in evals):
+    if not isinstance(evals, list) or not all(isinstance(evaluation, dict) for evaluation in evals):
         raise DatasetInvalid(f"{path}: evals: expected a list of objects")
     return evals
 

@@ -10,7 +10,8 @@ import msgspec
 from msgspec import Struct
 
 from omnia_cli.evaluation.dataset import DatasetInvalid
-from omnia_cli.evaluation.results import CaseVerdict, EvaluationResult, Report
+from omnia_cli.evaluation.results import CaseVerdict, Report
+from omnia_core.files.evals.case_results import Evaluation
 
 # Scores are shown with two digits.
 _SEEN = 0.005
@@ -99,20 +100,20 @@ def _of_case(was: CaseVerdict, now: CaseVerdict) -> Iterator[str]:
 
 
 def _evaluated(case: CaseVerdict) -> Mapping[str, _Seen]:
-    results: dict[str, list[EvaluationResult]] = defaultdict(list)
+    results: dict[str, list[Evaluation]] = defaultdict(list)
     for answer in case.answers:
-        several = len({each.turn for each in answer.results if each.turn}) > 1
+        several = len({result.turn for result in answer.results if result.turn}) > 1
         for each in answer.results:
             turn = f", turn {each.turn}" if several and each.turn else ""
             results[f"{each.id}{turn}"].append(each)
     return {name: _seen(found) for name, found in results.items()}
 
 
-def _seen(results: list[EvaluationResult]) -> _Seen:
-    scores = [each.score for each in results if each.score is not None]
-    reasons = (each.explanation or each.error for each in results)
+def _seen(results: list[Evaluation]) -> _Seen:
+    scores = [result.score for result in results if result.score is not None]
+    reasons = (result.explanation or result.error for result in results)
     why = next(filter(None, reasons), "")
-    outcomes = tuple(sorted({str(each.outcome) for each in results}))
+    outcomes = tuple(sorted({str(result.outcome) for result in results}))
     return _Seen(outcomes, fmean(scores) if scores else None, _short(why))
 
 

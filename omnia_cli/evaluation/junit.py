@@ -4,7 +4,8 @@ from collections import defaultdict
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from omnia_cli.evaluation.results import CaseAnswer, CaseVerdict, EvaluationResult, Report
+from omnia_cli.evaluation.results import CaseVerdict, Report
+from omnia_core.files.evals.case_results import CaseResult, Evaluation
 from omnia_core.names import EvalOutcome
 
 
@@ -14,7 +15,7 @@ def write_junit(path: Path, report: Report) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    suites: dict[str, list[tuple[CaseVerdict, CaseAnswer, EvaluationResult]]] = defaultdict(list)
+    suites: dict[str, list[tuple[CaseVerdict, CaseResult, Evaluation]]] = defaultdict(list)
     root = ET.Element("testsuites", name=report.agent)
     for case in report.cases:
         for answer in case.answers:
@@ -60,9 +61,7 @@ def write_junit(path: Path, report: Report) -> None:
     ET.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
 
 
-def _test(
-    suite: ET.Element, case: CaseVerdict, answer: CaseAnswer, result: EvaluationResult
-) -> None:
+def _test(suite: ET.Element, case: CaseVerdict, answer: CaseResult, result: Evaluation) -> None:
     test = ET.SubElement(
         suite,
         "testcase",
@@ -84,7 +83,7 @@ def _test(
     ET.SubElement(test, "system-out").text = "\n".join(known)
 
 
-def _name(case: CaseVerdict, answer: CaseAnswer, result: EvaluationResult | None = None) -> str:
+def _name(case: CaseVerdict, answer: CaseResult, result: Evaluation | None = None) -> str:
     name = case.name if len(case.answers) == 1 else f"{case.name} #{answer.repeat}"
     turns = {each.turn for each in answer.results if each.turn}
     if result and result.turn and len(turns) > 1:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from omnia_cli.evaluation.recorded import ReadSession
-from omnia_cli.evaluation.results import CaseAnswer
+from omnia_core.files.evals.case_results import CaseResult
 from omnia_core.names import EvalOutcome
 from omnia_core.sessions import EvalResult, SessionSettings
 from omnia_core.sessions.audit import timestamp
@@ -16,7 +16,7 @@ _TTL = Duration.parse("24h")
 
 
 def keep(
-    file: Path, namespace: str, sessions: Sequence[ReadSession], answers: Sequence[CaseAnswer]
+    file: Path, namespace: str, sessions: Sequence[ReadSession], answers: Sequence[CaseResult]
 ) -> int:
     """Write results to the file of a project; return how many of them are new.
 
@@ -27,7 +27,7 @@ def keep(
 
 
 async def _keep(
-    file: Path, namespace: str, sessions: Sequence[ReadSession], answers: Sequence[CaseAnswer]
+    file: Path, namespace: str, sessions: Sequence[ReadSession], answers: Sequence[CaseResult]
 ) -> int:
     # Imported when it is used: other commands need no driver.
     from omnia_core.sessions.sqlite.store import SqliteSessionStore  # noqa: PLC0415 - as above
@@ -44,7 +44,7 @@ async def _keep(
     return new
 
 
-def kept_results(read: ReadSession, answer: CaseAnswer) -> Iterator[EvalResult]:
+def kept_results(read: ReadSession, answer: CaseResult) -> Iterator[EvalResult]:
     """Yield the results of a session as stores keep them."""
     session, at = read.session, timestamp()
     decided = {EvalOutcome.PASSED: True, EvalOutcome.FAILED: False}

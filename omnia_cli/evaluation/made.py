@@ -27,7 +27,9 @@ class NoSuchTurn(Exception):
 
 def dataset_text(sessions: Sequence[ReadSession]) -> str:
     """Return a dataset with a case for each session in which a user said something."""
-    return _HEAD + "".join(_indented(_case_text(each), 2) for each in sessions if _turns(each))
+    return _HEAD + "".join(
+        _indented(_case_text(session), 2) for session in sessions if _turns(session)
+    )
 
 
 def case_text(session: ReadSession, turn: int) -> str:
@@ -101,8 +103,8 @@ def added(dataset: Path, case: str) -> str:
         beside.unlink(missing_ok=True)
     if not whole:
         raise DatasetInvalid(
-            f"{dataset}: a case cannot be added at its end: it takes YAML whose last key is cases,"
-            " with an item a line; print the case without -o, and put it in yourself"
+            f"{dataset}: a case cannot be appended: expected YAML whose last key is cases, with one"
+            " item per line; print the case without -o, and insert it by hand"
         )
     return made
 

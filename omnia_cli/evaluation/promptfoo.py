@@ -73,7 +73,7 @@ _ASSERTIONS: dict[str, Callable[[JsonObject], JsonObject]] = {
 
 
 def from_promptfoo(document: JsonObject, notes: list[str]) -> list[JsonObject]:
-    """Return the tests as cases; add what is not taken over to `notes`.
+    """Return the tests as cases; add what is not imported to `notes`.
 
     Raises:
         NotTakenOver: it is not clear what the user says in a test.

@@ -62,7 +62,7 @@ def _read(client: HistoryClient, session: JsonObject) -> ReadSession:
     session_id = str(session["id"])
     items = client.records(session_id, "messages").items
     try:
-        messages = msgspec.convert([each["message"] for each in items], tuple[Message, ...])
+        messages = msgspec.convert([item["message"] for item in items], tuple[Message, ...])
     except (KeyError, msgspec.ValidationError) as error:
         raise HistoryFailed(f"session {session_id}: a message cannot be read: {error}") from error
     first = int(items[0].get("position", 0)) if items else 0
@@ -76,11 +76,11 @@ def _read(client: HistoryClient, session: JsonObject) -> ReadSession:
     recorded = with_trail(
         Session(session_id, messages, deleted=deleted),
         turns,
-        [(each["turn"], *(each[name] for name in _USED)) for each in calls if each["attempt"]],
-        [(each["turn"], each["duration_ms"]) for each in tools],
+        [(call["turn"], *(call[name] for name in _USED)) for call in calls if call["attempt"]],
+        [(tool["turn"], tool["duration_ms"]) for tool in tools],
         [
-            (each["turn"], datetime.fromisoformat(each["at"]), each["kind"], each["detail"])
-            for each in events
+            (event["turn"], datetime.fromisoformat(event["at"]), event["kind"], event["detail"])
+            for event in events
         ],
     )
     return ReadSession(str(session.get("name") or session_id), str(session["agent"]), recorded)

@@ -13,12 +13,12 @@ from msgspec import Struct
 
 from omnia_cli.evaluation.cassettes import TOOLS
 from omnia_cli.evaluation.dataset import Dataset
-from omnia_cli.evaluation.results import CaseAnswer
 from omnia_cli.local.conversations import Conversations
 from omnia_cli.local.report import Reporter, Serving, VersionChange
 from omnia_cli.local.runner import Runner
 from omnia_cli.manifests import Document
 from omnia_cli.reaper import Reaper
+from omnia_core.files.evals.case_results import CaseResult
 from omnia_core.files.pack.prompt import Eval
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.sessions.recorded import RecordedSession
@@ -59,7 +59,7 @@ class EvalOptions(Struct, frozen=True, kw_only=True):
         return self.tools == "servers" and not (self.cassettes and self.mode == "replay")
 
     def of_runtime(self) -> str:
-        """Return what the runtime is told, as JSON."""
+        """Return the options of the runtime as JSON."""
         options: JsonObject = {"parallel": self.parallel, "tools": self.tools}
         if self.max_cost_usd is not None:
             options["max_cost_usd"] = self.max_cost_usd
@@ -103,8 +103,8 @@ async def ask(
     options: EvalOptions,
     reporter: Reporter,
     environ: Mapping[str, str],
-    on_answer: Callable[[CaseAnswer], None],
-) -> tuple[str, list[CaseAnswer]]:
+    on_answer: Callable[[CaseResult], None],
+) -> tuple[str, list[CaseResult]]:
     """Ask an agent every case; return its name and its answers.
 
     Args:
@@ -191,8 +191,8 @@ def _lines(cases: Sequence[JsonObject]) -> bytes:
 
 
 async def _exchange(
-    process: asyncio.subprocess.Process, cases: bytes, on_answer: Callable[[CaseAnswer], None]
-) -> list[CaseAnswer]:
+    process: asyncio.subprocess.Process, cases: bytes, on_answer: Callable[[CaseResult], None]
+) -> list[CaseResult]:
     assert process.stdin and process.stdout and process.stderr  # noqa: S101, PT018 - as started
     errors = asyncio.create_task(process.stderr.read())
     process.stdin.write(cases)
@@ -201,7 +201,7 @@ async def _exchange(
     process.stdin.close()
     answers = []
     async for line in process.stdout:
-        answers.append(msgspec.json.decode(line, type=CaseAnswer))
+        answers.append(msgspec.json.decode(line, type=CaseResult))
         on_answer(answers[-1])
     said = (await errors).decode(errors="replace")
     if await process.wait() != 0:

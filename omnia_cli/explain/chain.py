@@ -10,7 +10,7 @@ from omnia_cli.explain.remedies import remedy
 from omnia_core.jsonvalue import JsonObject
 
 WIDTH = 80
-# Conditions that follow from others: they are told after their causes.
+# Conditions that follow from others: they are shown after their causes.
 _CONSEQUENCES = ("DeploymentReady", "ServiceReady")
 _MOST_LINES = 5
 _MOST_CAUSES = 3
@@ -103,15 +103,19 @@ def in_cluster(subject: Subject, related: Sequence[Subject] = ()) -> Explanation
             note="the operator has not written a status: kubectl get pods -A -l"
             " app.kubernetes.io/name=omnia shows whether it runs",
         )
-    failed = [each for each in subject.conditions if not each.holds and each.type != "Ready"]
+    failed = [
+        condition
+        for condition in subject.conditions
+        if not condition.holds and condition.type != "Ready"
+    ]
     causes = [each for each in failed if each.type not in _CONSEQUENCES]
     effects = [each for each in failed if each.type in _CONSEQUENCES]
-    ready = next((each for each in subject.conditions if each.type == "Ready"), None)
+    ready = next((condition for condition in subject.conditions if condition.type == "Ready"), None)
     if not causes and effects:
         causes, effects = effects, []
     if not causes and ready is not None and not ready.holds:
         causes = [ready]
-    links = [link for each in causes for link in _links(subject, each, related)]
+    links = [link for cause in causes for link in _links(subject, cause, related)]
     if subject.kind == "AgentRuntime":
         links += [link for other in related for link in _of_tools(other)]
     state = f"{subject.phase or 'Ready'}" if not links else subject.phase or "not ready"

@@ -29,9 +29,9 @@ def explain_manifests(
         NoObject: the object is not among the manifests.
     """
     documents = load(paths)
-    own = [each for each in documents if each.kind == kind and each.name == name]
+    own = [document for document in documents if document.kind == kind and document.name == name]
     if not own:
-        known = sorted({each.name for each in documents if each.kind == kind})
+        known = sorted({document.name for document in documents if document.kind == kind})
         there = f" (there are: {', '.join(known)})" if known else ""
         where = ", ".join(map(str, paths))
         raise NoObject(f'there is no {kind} "{name}" in {where}{there}: name one of the manifests')
@@ -83,10 +83,12 @@ def _place(finding: Finding) -> str:
 def _related(own: Document, documents: Sequence[Document]) -> Iterator[Document]:
     """Yield the documents whose names an object mentions, directly or through one of them."""
     named = set(_texts(own.value.get("spec")))
-    seen = [each for each in documents if each.name in named and each is not own]
+    seen = [document for document in documents if document.name in named and document is not own]
     further = {text for each in seen for text in _texts(each.value.get("spec"))}
     yield from seen
-    yield from (each for each in documents if each.name in further and each not in seen)
+    yield from (
+        document for document in documents if document.name in further and document not in seen
+    )
 
 
 def _texts(value: object) -> Iterator[str]:

@@ -13,7 +13,7 @@ from omnia_core.http.head import END, RequestHead
 LOOPBACK = "127.0.0.1"
 PIECE_BYTES = 64 * 1024
 CONNECT_SECONDS = 10.0
-# A client that reads nothing for so long is left.
+# A connection whose client reads nothing for so long is closed.
 SEND_SECONDS = 60.0
 # Of the connection to the hub, or settled by it: it has checked the origin, and knows the token.
 # Cookies of this host are those of other programs of this machine.

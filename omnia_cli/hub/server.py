@@ -223,7 +223,9 @@ async def _read_head(reader: asyncio.StreamReader) -> bytes | None:
         detail = f"the request's headers are larger than {MAX_HEAD_BYTES} bytes"
         raise HttpError(431, "head_too_large", detail) from None
     except TimeoutError:
-        raise HttpError(408, "request_timeout", "the request's head did not come") from None
+        raise HttpError(
+            408, "request_timeout", "the request's head did not arrive in time"
+        ) from None
     if raw.count(b"\n") > MAX_HEAD_FIELDS:
         detail = f"the request has more than {MAX_HEAD_FIELDS} headers"
         raise HttpError(431, "head_too_large", detail)

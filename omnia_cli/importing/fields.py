@@ -1,4 +1,4 @@
-"""The fields of an object that a stranger wrote.
+"""The fields of an untrusted object.
 
 Every field is read by name; `finish` says of each that was not read that it is dropped, so nothing
 is lost in silence. A value of another type than expected is named and counts as absent.

@@ -5,7 +5,7 @@ from omnia_cli.importing.handlers import ImportedServer
 from omnia_cli.importing.inputs import Inputs
 from omnia_cli.importing.names import agent_name, distinct, label
 from omnia_cli.importing.notes import NoteKind
-from omnia_cli.importing.objects import ImportResult, custom, described, own_metadata, present
+from omnia_cli.importing.objects import ImportResult, agent_runtime, custom, present
 from omnia_cli.importing.pods import placement, variables, volumes
 from omnia_cli.importing.prompts import Prompt, with_prompt
 from omnia_cli.importing.sources import Source
@@ -80,19 +80,7 @@ def _agent(source: Source, inputs: Inputs, result: ImportResult) -> None:
         ],
     )
     body["runtime"] = present(runtime)
-    metadata = own_metadata(source)
-    annotations = described(metadata["annotations"], description)
-    result.add(
-        custom(
-            Kind.AGENT_RUNTIME,
-            source.namespace,
-            name,
-            body,
-            [source],
-            labels=metadata["labels"],
-            annotations=annotations,
-        )
-    )
+    result.add(agent_runtime(source, name, body, description))
     root.finish()
 
 

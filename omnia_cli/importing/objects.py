@@ -116,14 +116,19 @@ def custom(
     return Written(str(kind), space, name, {"spec": present(spec)}, list(sources), **more)
 
 
+def agent_runtime(
+    source: Source, name: str, spec: JsonObject, description: str | None = None
+) -> Written:
+    """Return an AgentRuntime with the labels and annotations of the object that it is made of."""
+    metadata = own_metadata(source)
+    if description:
+        metadata["annotations"][_DESCRIPTION] = description
+    return custom(Kind.AGENT_RUNTIME, source.namespace, name, spec, [source], **metadata)
+
+
 def present(value: JsonObject) -> JsonObject:
     """Return an object without fields that are empty."""
     return {key: inner for key, inner in value.items() if inner not in (None, {}, [], ())}
-
-
-def described(annotations: dict[str, str], description: str | None) -> dict[str, str]:
-    """Return annotations with the description of an object."""
-    return {**annotations, **({_DESCRIPTION: description} if description else {})}
 
 
 class Metadata(TypedDict):

@@ -81,7 +81,9 @@ def _handler(
         result.add(Written("ConfigMap", "", f"{name}-openapi", body, group=_GROUP))
         config["specConfigMapRef"] = {"name": f"{name}-openapi", "key": key}
     relative = [
-        each for each in api.operations if urlsplit(each.base_url).scheme not in ("http", "https")
+        operation
+        for operation in api.operations
+        if urlsplit(operation.base_url).scheme not in ("http", "https")
     ]
     if options.base_url:
         config["baseURL"] = options.base_url

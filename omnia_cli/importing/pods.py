@@ -8,7 +8,6 @@ from omnia_cli.importing.objects import present
 from omnia_cli.importing.secrets import is_secret_name
 from omnia_core.jsonvalue import JsonObject
 
-_MOUNT_FIELDS = ("name", "mountPath", "readOnly", "subPath")
 _KINDS = {"configMapRef": "ConfigMap", "secretRef": "Secret"}
 _OURS = "/etc/omnia"
 _OWN_LABELS = (

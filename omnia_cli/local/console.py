@@ -16,6 +16,7 @@ from omnia_cli.local.agent import KnownAgent
 from omnia_cli.local.report import AgentState, EventReporter, Serving, VersionChange
 from omnia_cli.local.runner import Runner
 from omnia_core.jsonvalue import JsonObject
+from omnia_core.names import INLINE_VERSION
 
 
 class FailureReporter(EventReporter):
@@ -99,5 +100,5 @@ class LocalDirectory:
             message=message,
             description=known.summary.description,
             model=known.summary.model,
-            version=known.summary.version,
+            version=known.summary.version if known.summary.version != INLINE_VERSION else "",
         )

@@ -336,7 +336,7 @@ class Runner:
         try:
             await self._run_agent(key, plan, machine, first)
         finally:
-            # Also when it cannot run: nobody is to wait for it.
+            # Also when it cannot run, so that no caller waits for it.
             if self._starting.pop(key, None):
                 self._announce()
 

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from omnia_cli.hub.directory import HubAgent, HubState
 from omnia_core.jsonvalue import JsonObject
-from omnia_core.names import Mode
+from omnia_core.names import INLINE_VERSION, Mode
 from omnia_operator.api.agentruntime import AgentPhase
 
 _STATES = {AgentPhase.RUNNING: HubState.READY, AgentPhase.FAILED: HubState.FAILED}
@@ -86,7 +86,7 @@ def models(listed: str) -> dict[str, str]:
         UnreadableList: it is no list of Providers.
     """
     found = _decoded(listed, _Providers)
-    return {each.metadata.name: each.spec.shown for each in found.items}
+    return {item.metadata.name: item.spec.shown for item in found.items}
 
 
 def agents(listed: str, namespace: str, models: Mapping[str, str]) -> tuple[HubAgent, ...]:
@@ -101,7 +101,7 @@ def agents(listed: str, namespace: str, models: Mapping[str, str]) -> tuple[HubA
 
 def _described(agent: _Agent, namespace: str, models: Mapping[str, str]) -> HubAgent:
     status, spec = agent.status, agent.spec
-    ready = next((each for each in status.conditions if each.type == "Ready"), None)
+    ready = next((condition for condition in status.conditions if condition.type == "Ready"), None)
     state = _STATES.get(AgentPhase(status.phase)) if status.phase in set(AgentPhase) else None
     return HubAgent(
         namespace=namespace,
@@ -111,14 +111,16 @@ def _described(agent: _Agent, namespace: str, models: Mapping[str, str]) -> HubA
         message=ready.message if ready and ready.status != "True" else "",
         description=spec.description,
         model=_model(spec, namespace, models),
-        version=status.active_version,
+        version=status.active_version if status.active_version != INLINE_VERSION else "",
     )
 
 
 def _model(spec: _AgentSpec, namespace: str, models: Mapping[str, str]) -> str:
     if spec.provider:
         return spec.provider.shown
-    first = next((each.provider_ref for each in spec.providers if each.provider_ref), None)
+    first = next(
+        (provider.provider_ref for provider in spec.providers if provider.provider_ref), None
+    )
     # A Provider of another namespace is not read.
     if first is None or first.namespace not in ("", namespace):
         return ""

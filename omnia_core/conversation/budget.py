@@ -8,15 +8,15 @@ _RESET = re.compile(r"again from (\S{20}) on")
 
 
 def spent_message(period: str, limit_usd: float, reset: datetime) -> str:
-    """Say that a budget is spent; `period` is day or month, `reset` when the next one begins."""
+    """Return the message that the budget of a period, day or month, is spent until `reset`."""
     return (
         f"the budget of the agent, {limit_usd:g} USD a {period}, is spent: it answers again from"
-        f" {_written(reset)} on; whoever runs it may raise spec.budget"
+        f" {_written(reset)} on; its owner can raise spec.budget"
     )
 
 
 def warned_message(period: str, limit_usd: float, reset: datetime) -> str:
-    """Say that a budget is spent that stops nothing."""
+    """Return the message that a budget is spent which stops no turn."""
     return (
         f"the budget of the agent, {limit_usd:g} USD a {period}, is spent; turns go on, because"
         f" spec.budget.onExceeded is warn; it counts again from {_written(reset)} on"
@@ -24,7 +24,7 @@ def warned_message(period: str, limit_usd: float, reset: datetime) -> str:
 
 
 def judges_message(limit_usd: float, reset: datetime) -> str:
-    """Say that the budget of judges is spent."""
+    """Return the message that the budget of judges is spent."""
     return (
         f"the budget of judges, {limit_usd:g} USD a day, is spent: they are asked again from"
         f" {_written(reset)} on, and evaluations are skipped until then; raise"

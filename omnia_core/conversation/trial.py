@@ -10,7 +10,7 @@ MAX_SYSTEM = 32 * 1024
 
 
 class Trial(Struct, frozen=True, omit_defaults=True):
-    """What a session has in place of what it would get; "" for what stays.
+    """The parts of an agent that a session replaces; "" for a part that stays.
 
     Attributes:
         version: of the PromptPack.

@@ -187,8 +187,7 @@ class _Builder:
         level = self._levels[-1] if self._levels else None
         if level is not None and level.awaits_key:
             raise _invalid(
-                "a key is a list or a mapping: write a text; one that begins with { or [ stands in"
-                " quotes",
+                "a key is a list or a mapping: write a text, in quotes if it begins with { or [",
                 event,
             )
         value: Any = {} if isinstance(event, yaml.MappingStartEvent) else []
@@ -217,7 +216,7 @@ class _Builder:
             raise _invalid(f"*{shown} has no anchor before it", event)
         found = self._anchors[event.anchor]
         if found is None:
-            raise _invalid(f"*{shown} stands in the value that it repeats", event)
+            raise _invalid(f"*{shown} is inside the value that it repeats", event)
         value, count, height = found
         self._take_place(count, event)
         self._reach(height, event)
@@ -238,7 +237,7 @@ class _Builder:
                 first = level.lines.inner[key].line
                 name = key[:_SHOWN]
                 raise _invalid(
-                    f'the key "{name}" stands here twice, first in line {first}: delete one', event
+                    f'the key "{name}" appears twice, first in line {first}: delete one', event
                 )
             level.lines.inner[key] = Lines(_line(event))
 

@@ -48,7 +48,7 @@ class FacadeEnv(EnvContract, frozen=True, kw_only=True):
     agent_name: Annotated[str, Meta(description="Name of the AgentRuntime.")]
     namespace: Annotated[str, Meta(description="Namespace of the AgentRuntime.")] = "default"
     agent_description: Annotated[
-        str, Meta(description="What the agent is for, which its console tells.")
+        str, Meta(description="The purpose of the agent, which its console shows.")
     ] = ""
     agent_examples: Annotated[
         str, Meta(description="Questions that the console suggests, one a line.")
@@ -82,7 +82,7 @@ class FacadeEnv(EnvContract, frozen=True, kw_only=True):
     peer_port: Annotated[
         Port | None,
         Meta(
-            description="Port at which the pod lets in the facades of the other side of a rollout"
+            description="Port at which the pod accepts the facades of the other side of a rollout"
             " that have the token; closed when unset."
         ),
     ] = None
@@ -179,7 +179,7 @@ class FacadeEnv(EnvContract, frozen=True, kw_only=True):
         ),
     ] = None
     auth_path: Annotated[
-        str, Meta(description="File that says whose credentials are accepted; may be absent.")
+        str, Meta(description="File with the rules for credentials; may be absent.")
     ] = names.AUTH_PATH
     auth_secrets_path: Annotated[
         str, Meta(description="Folder with the client keys; may be absent.")
@@ -212,7 +212,7 @@ class FacadeEnv(EnvContract, frozen=True, kw_only=True):
         int, Meta(ge=1, description="Connections of the pod, over WebSocket and HTTP.")
     ] = 10_000
     max_connections_per_user: Annotated[
-        int, Meta(ge=1, description="WebSocket connections of one user who is known.")
+        int, Meta(ge=1, description="WebSocket connections of one authenticated user.")
     ] = 1000
     message_rate: Annotated[
         int, Meta(ge=1, description="Text messages of a connection in a second.")
@@ -232,7 +232,7 @@ class FacadeEnv(EnvContract, frozen=True, kw_only=True):
     max_received: Annotated[
         ByteSize,
         Meta(
-            description="What the pod may hold for all connections together: messages that are"
+            description="Memory of the pod for all connections together: messages that are"
             " unfinished or not answered yet, and answers that are not read yet."
         ),
     ] = ByteSize(96 << 20)
@@ -256,7 +256,7 @@ class FacadeEnv(EnvContract, frozen=True, kw_only=True):
     media_max_user_size: Annotated[
         ByteSize | None,
         Meta(
-            description="Uploads of one user who is known together; half of the volume when unset."
+            description="Uploads of one authenticated user together; half of the volume when unset."
         ),
     ] = None
     media_max_volume_size: Annotated[

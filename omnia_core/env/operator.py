@@ -60,7 +60,7 @@ class OperatorEnv(EnvContract, frozen=True, kw_only=True):
     pod_defaults: Annotated[
         str,
         Meta(
-            description="What the pods of every agent have unless its AgentRuntime says otherwise,"
+            description="Settings of the pods of every agent, unless its AgentRuntime has others,"
             " as a JSON object with fields of `spec.runtime`: `podLabels`, `podAnnotations`,"
             " `serviceAccountAnnotations`, `priorityClassName`, `nodeSelector`, `tolerations`,"
             " `affinity`, `topologySpreadConstraints`."
@@ -80,7 +80,7 @@ class OperatorEnv(EnvContract, frozen=True, kw_only=True):
         Rate, Meta(description="Share of the agents' turns that are traced, from 0 to 1.")
     ] = 1.0
     tracing_content: Annotated[
-        bool, Meta(description="Agents' spans hold what people, models and tools say.")
+        bool, Meta(description="Agents' spans contain the messages of users, models and tools.")
     ] = False
     tracing_openinference: Annotated[
         bool, Meta(description="Agents' spans have the kinds and names of OpenInference as well.")
@@ -158,7 +158,7 @@ class OperatorEnv(EnvContract, frozen=True, kw_only=True):
     ] = ()
     watch_namespaces: Annotated[
         tuple[str, ...],
-        Meta(description="The namespaces whose resources are acted on; all when unset."),
+        Meta(description="The namespaces that the operator watches; all when unset."),
     ] = ()
     lease_name: Annotated[
         str, Meta(description="Lease that one of several operators holds while it acts.")

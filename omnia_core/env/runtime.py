@@ -92,8 +92,8 @@ class RuntimeEnv(EnvContract, frozen=True, kw_only=True):
     tools_max_result_characters: Annotated[
         Annotated[int, Meta(ge=1000)],
         Meta(
-            description="Longest result of a tool for the model; the rest is cut, and the model is"
-            " told so."
+            description="Longest result of a tool for the model; a longer one is cut, with a note"
+            " for the model."
         ),
     ] = TOOL_RESULT_CHARACTERS
     providers_path: Annotated[str, Meta(description="The providers.")] = names.PROVIDERS_PATH
@@ -175,11 +175,11 @@ class RuntimeEnv(EnvContract, frozen=True, kw_only=True):
     ] = 50
     budget_usd_per_day: Annotated[
         Annotated[float, Meta(gt=0)] | None,
-        Meta(description="What the requests of the agent to models may cost in a day (UTC)."),
+        Meta(description="Largest cost of the requests to models in a day (UTC)."),
     ] = None
     budget_usd_per_month: Annotated[
         Annotated[float, Meta(gt=0)] | None,
-        Meta(description="What the requests of the agent to models may cost in a month (UTC)."),
+        Meta(description="Largest cost of the requests to models in a month (UTC)."),
     ] = None
     budget_on_exceeded: Annotated[
         names.OnExceeded, Meta(description="Whether no turn begins beyond the budget.")
@@ -192,7 +192,7 @@ class RuntimeEnv(EnvContract, frozen=True, kw_only=True):
     ] = Duration(300_000)
     evals_usd_per_day: Annotated[
         Annotated[float, Meta(gt=0)] | None,
-        Meta(description="What judges may cost in a day, in US dollars; no limit when unset."),
+        Meta(description="Largest cost of judges in a day, in US dollars; no limit when unset."),
     ] = None
     evals_worker: Annotated[
         bool,

@@ -66,7 +66,7 @@ SessionPath: TypeAlias = Annotated[
     str, Meta(description="File of the sessions, where they are kept in SQLite.")
 ]
 MediaStorageTypeField: TypeAlias = Annotated[
-    MediaStorageType, Meta(description="Where uploads are kept; `none` serves none.")
+    MediaStorageType, Meta(description="Where uploads are stored; `none` disables them.")
 ]
 MediaStoragePath: TypeAlias = Annotated[
     str, Meta(description="Folder of the uploads, which both containers mount.")
@@ -91,7 +91,7 @@ TracingSampleRate: TypeAlias = Annotated[
 
 TracingContent: TypeAlias = Annotated[
     bool,
-    Meta(description="Let spans hold what people, models and tools say."),
+    Meta(description="Let spans contain the messages of users, models and tools."),
 ]
 TracingOpenInference: TypeAlias = Annotated[
     bool,

@@ -215,7 +215,7 @@ def _recordings(lines: list[bytes], what: str) -> Iterator[CassetteHeader | Reco
 
 
 def _complete(events: tuple[RecordedEvent, ...]) -> bool:
-    ends = [isinstance(each, RecordedEnd | RecordedFailure) for each in events]
+    ends = [isinstance(event, RecordedEnd | RecordedFailure) for event in events]
     return any(ends) and ends.index(True) == len(ends) - 1
 
 

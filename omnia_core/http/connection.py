@@ -46,7 +46,7 @@ def error_response(error: HttpError) -> web.Response:
 
 
 def admit(request: web.BaseRequest) -> None:
-    """Receive the body of a request, whose caller is known from here on."""
+    """Receive the body of a request, after its caller has been authenticated."""
     if isinstance(request.protocol, HttpConnection):
         request.protocol.admit()
 
@@ -153,7 +153,7 @@ class HttpConnection(web.RequestHandler):
         return self._body is None and self.transport is not None
 
     def admit(self) -> None:
-        """Receive the body of the current request, whose caller is known from here on."""
+        """Receive the body of the current request, after its caller has been authenticated."""
         if not self._admitted:
             self._admitted = True
             self._received.admit()
@@ -241,7 +241,7 @@ class HttpConnection(web.RequestHandler):
         if body.is_eof():
             self._body_left = 0
         elif self._messages and not isinstance(self._messages[-1][0], RawRequestMessage):
-            # aiohttp's parser reports an error to nobody who reads the body.
+            # aiohttp's parser does not report an error to the reader of the body.
             self._fail_body(body, "the body has invalid framing")
         elif body.total_bytes != before:
             self._overhead = 0

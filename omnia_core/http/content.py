@@ -1,4 +1,4 @@
-"""A document that is built once and sent as it is, compressed to who accepts that."""
+"""A document that is built once, and sent compressed to clients that accept that."""
 
 from collections.abc import Mapping
 from http import HTTPStatus

@@ -15,7 +15,7 @@ Schema = JsonObject | bool
 
 # Keywords that describe a schema without changing what it accepts.
 ANNOTATIONS = frozenset({"$ref", "default", "deprecated", "description", "examples", "title"})
-# Keywords that are left out, though they hold schemas: what they say is not about arguments.
+# Keywords that are left out, though they hold schemas: they do not describe arguments.
 _LEFT_OUT = frozenset({"$defs", "contentSchema", "definitions"})
 # Keywords whose schemas apply to the same value as the schema that contains them.
 IN_PLACE = frozenset({"allOf", "anyOf", "else", "if", "not", "oneOf", "then"})
@@ -48,7 +48,7 @@ def _is_value(value: Any) -> bool:  # noqa: ARG001 - one of several checks
     return True
 
 
-# How each keyword that holds data is checked. Keywords that stand nowhere here are left out.
+# The check of each keyword that holds data. Keywords that are not listed here are left out.
 _DATA: dict[str, Callable[[Any], bool]] = {
     "const": _is_value,
     "contentEncoding": _is_text,

@@ -23,7 +23,7 @@ from omnia_core.openapi.keywords import (
 
 _MAX_SCHEMAS = 20_000
 _LONGEST_CHAIN = 32
-# What a document has in place of a schema, such as null, stands for any value.
+# A value in place of a schema, such as null, allows any value.
 _ANY: JsonObject = {}
 
 

@@ -52,7 +52,7 @@ class DueSession(Struct, frozen=True):
 
 
 class FeedBacklog(Struct, frozen=True):
-    """What is due and not done.
+    """The sessions that are due and not evaluated yet.
 
     Attributes:
         oldest_seconds: how long the oldest has been due; 0 when none is.
@@ -100,4 +100,4 @@ class SessionFeed(Protocol):
 
 def is_answered(messages: Sequence[Message]) -> bool:
     """Whether an append has something to evaluate, rather than the beginning of a turn."""
-    return any(each.role not in ("user", "summary") for each in messages)
+    return any(message.role not in ("user", "summary") for message in messages)

@@ -1,4 +1,4 @@
-"""The first words of a session, which tell people what it is about while it has no name."""
+"""The first words of a session: its title for people while it has no name."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Sessions as they are read again, to be evaluated: their messages, and what is known of turns."""
+"""Sessions that are read for an evaluation: their messages, and the records of their turns."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,7 +23,7 @@ TOLD_BY_EVENTS = (*BLOCKED, EventKind.TURN_BEGAN, EventKind.TURN_ENDED)
 
 
 class RecordedTurn(Struct, frozen=True):
-    """What is recorded of a turn beside its messages.
+    """The records of a turn besides its messages.
 
     Attributes:
         latency_ms: from its beginning to its end; None if unknown.
@@ -65,7 +65,7 @@ def with_trail(
     tools: Iterable[ToolRow],
     events: Iterable[EventRow],
 ) -> RecordedSession:
-    """Return a session with what its audit trail tells of its turns.
+    """Return a session with the turns of its audit trail.
 
     Args:
         session: its messages.

@@ -46,8 +46,8 @@ class WriteUnconfirmed(StoreUnavailable):
         OmniaError.__init__(
             self,
             Code.UNAVAILABLE,
-            f"the session store has not confirmed the write ({detail}): it may be kept all the"
-            " same, and what is sent again may be stored twice",
+            f"the session store has not confirmed the write ({detail}): it may be stored"
+            " nevertheless, and a message that is sent again may be stored twice",
         )
 
 

@@ -44,7 +44,7 @@ class SessionTrail(Struct, frozen=True):
 
 
 def session_trail(length: int, counted: int, kinds: Iterable[Sequence[TrailRow]]) -> SessionTrail:
-    """Return the trail that its rows tell, each kind with the newest record first.
+    """Return the trail of these rows, each kind with the newest record first.
 
     A turn is left out if `MOST_RECORDS` were read of a kind, and it has the oldest of them: some
     of its records may be missing.
@@ -65,7 +65,7 @@ def session_trail(length: int, counted: int, kinds: Iterable[Sequence[TrailRow]]
 
 def _turn(records: Sequence[Record]) -> TurnTrail:
     return TurnTrail(
-        tuple(each for each in records if isinstance(each, ProviderCall)),
-        tuple(each for each in records if isinstance(each, ToolExecution)),
-        tuple(each for each in records if isinstance(each, RuntimeEvent)),
+        tuple(record for record in records if isinstance(record, ProviderCall)),
+        tuple(record for record in records if isinstance(record, ToolExecution)),
+        tuple(record for record in records if isinstance(record, RuntimeEvent)),
     )

@@ -38,7 +38,7 @@ class Authenticator:
         allow_unauthenticated: bool,
         placed_by: Callable[[], str] = lambda: "",
     ) -> None:
-        """Admit whom a validator admits, or everybody.
+        """Admit callers that a validator admits, or every caller.
 
         Args:
             validators: asked in this order.

@@ -1,4 +1,4 @@
-"""What an agent is made of, for the people who develop it. It has no keys and addresses."""
+"""The configuration of an agent for its developers, without keys and addresses."""
 
 from typing import Any
 

@@ -79,7 +79,7 @@ class SaidMessage(Struct, frozen=True):
 
 
 class Reading(Struct, frozen=True):
-    """What was said in a session.
+    """The earlier turns of a session.
 
     Attributes:
         resume: whether the session can be read; None where sessions are not kept.

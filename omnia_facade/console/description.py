@@ -16,7 +16,7 @@ from omnia_facade.entrance.admission import check_method_and_origin
 
 PATH = "/api/agent"
 _METHODS = ("GET", "HEAD")
-# What a page offers, by what the runtime can do.
+# The features of a page, by the capability of the runtime that they need.
 _LIST = "list"
 _CAPABILITIES = {
     RuntimeCapability.READ_CONVERSATION: "turns",
@@ -39,7 +39,7 @@ class AgentDescription(Struct, frozen=True):
     """
 
     status: ClassVar[int] = 200
-    hint: ClassVar[str] = f"read what the agent is for with GET {PATH}"
+    hint: ClassVar[str] = f"read the description of the agent with GET {PATH}"
 
     document: JsonObject
     allowed_origins: Sequence[str]

@@ -1,4 +1,4 @@
-"""What the page is told of the agent beyond the environment: asked from the runtime."""
+"""The configuration of the agent that the page gets from the runtime."""
 
 import msgspec
 from msgspec import structs

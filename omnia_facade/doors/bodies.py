@@ -7,7 +7,7 @@ from omnia_facade.doors.errors import OVERLOADED, DoorFailed
 
 # A smaller body always has room: most messages are.
 SMALL_BYTES = 64 * 1024
-# What a body counts whose size the client does not say.
+# The assumed size of a body without a Content-Length.
 UNKNOWN_BYTES = 1024 * 1024
 
 

@@ -134,7 +134,7 @@ MEANINGS: Mapping[str, Meaning] = {
 }
 # A turn may fail with a code that the runtime of somebody else made.
 _OTHER = Meaning(status=502, openai_type="server_error", is_tool_error=True)
-# The answer was begun: what the user said is stored, and to send it again would say it twice.
+# The answer was begun: the message is stored, and sending it again would repeat it.
 _BEGUN = Meaning(
     status=502, openai_type="server_error", openai_code="agent_unavailable", is_tool_error=True
 )

@@ -204,7 +204,7 @@ class Exchange:
         return run
 
     async def record(self, run_id: str) -> RunRecord | None:
-        """Return what is known of a run of the caller whose pod is gone; see `RunRecord.lost`."""
+        """Return the record of a run of the caller whose pod has ended; see `RunRecord.lost`."""
         if self._kernel.records is None:
             return None
         return await self._kernel.records.of_run(run_id, self.request.caller.user_id)
@@ -328,7 +328,7 @@ class Exchange:
 
 
 class _RunWatch:
-    """Counts a run, and tells the table when it has ended."""
+    """Counts a run, and removes it from the table when it has ended."""
 
     def __init__(self, kernel: Kernel, kept_seconds: float | None) -> None:
         self._kernel = kernel

@@ -35,8 +35,8 @@ def media_part(
     mime_type: str = "",
     *,
     parameter: str,
+    public_url: str,
     filename: str | None = None,
-    public_url: str = "",
 ) -> Part:
     """Return the part of media by its URL: a data URL, http or https, or an upload of this agent.
 
@@ -44,8 +44,8 @@ def media_part(
         url: as the client sent it.
         mime_type: as the client says; that of a data URL otherwise.
         parameter: where it is in the request, for the error.
-        filename: as the client says.
         public_url: the address of this agent: an upload is passed on by its name.
+        filename: as the client says.
 
     Raises:
         DoorFailed: it is none of these.
@@ -92,11 +92,6 @@ def stored_media_url(media: Media, public_url: str) -> str:
         session_id, _, media_id = media.storage_ref.removeprefix(_UPLOADS).partition("/media/")
         return f"{public_url.rstrip('/')}/media/download/{session_id}/{media_id}"
     return media_url(media)
-
-
-def plain_text(parts: Sequence[Part]) -> str:
-    """Return the text of parts."""
-    return "".join(part.text for part in parts if part.type == "text")
 
 
 def require_content(content: str, parts: Sequence[Part], parameter: str) -> None:

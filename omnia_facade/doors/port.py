@@ -84,7 +84,7 @@ class DoorRequest(Struct, frozen=True, kw_only=True):
 
 
 class DoorTurn(Struct, frozen=True, kw_only=True):
-    """The turn that a request asks for.
+    """The turn of a request.
 
     Attributes:
         session_id: the conversation, as the client names it; "" for a new one.

@@ -32,7 +32,7 @@ def check_session_id(text: str, parameter: str) -> str:
 
 def _message(said: SaidMessage) -> Message:
     return Message(
-        # A runtime tells messages of these roles.
+        # A runtime returns messages of these roles.
         cast("Literal['user', 'assistant', 'tool']", said.role),
         said.content,
         said.parts,
@@ -99,8 +99,8 @@ class SessionRules:
             case None:
                 raise DoorFailed(
                     NOT_SUPPORTED,
-                    "this agent keeps its sessions in memory, and its runtime does not tell what"
-                    " was said: set session.type",
+                    "this agent keeps its sessions in memory, and its runtime does not return"
+                    " earlier turns: set session.type",
                 )
 
     async def session_of(self, session_id: str, caller: Principal, *, known: bool) -> str:

@@ -38,9 +38,9 @@ class TextEvent:
 
     __slots__ = ("_after", "_before")
 
-    def __init__(self, before: str, after: str, name: str = "") -> None:
+    def __init__(self, before: str, after: str) -> None:
         """Surround each piece, a JSON string, by what comes before and after it in the data."""
-        self._before = (f"event: {name}\n" if name else "") + f"data: {before}"
+        self._before = f"data: {before}"
         self._after = f"{after}\n\n"
 
     def __call__(self, text: str) -> str:

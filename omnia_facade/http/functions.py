@@ -43,7 +43,7 @@ class FunctionRoute:
         self._call_seconds = context.env.turn_timeout.seconds
         self._max_calls = context.env.max_calls
         self._calls = 0
-        # Bound once: a log call below the level then costs nothing.
+        # Bound once, so that a log call below the level costs little.
         self._log = structlog.get_logger().bind()
 
     @property

@@ -57,7 +57,7 @@ class RolloutFiles:
 
     @property
     def token(self) -> str:
-        """What a facade says to enter a pod of the other side; "" where nobody is let in."""
+        """The token that a pod of the other side accepts; "" if pods accept no facade."""
         return self._current().token
 
     @property
@@ -103,10 +103,10 @@ class RolloutFiles:
         except ConfigurationError as error:
             # A session must not change its side because a file is broken.
             _log.error(
-                "the files of the rollout are unusable; the last ones hold", reason=str(error)
+                "the rollout files are invalid; the previous ones stay in use", reason=str(error)
             )
             return self._read
         if schedule is not None:
             weights = [weight for _, weight in schedule.steps]
-            _log.info("rollout read", id=schedule.id, weights=weights, over=schedule.over)
+            _log.info("rollout loaded", id=schedule.id, weights=weights, over=schedule.over)
         return _Read(schedule, text)

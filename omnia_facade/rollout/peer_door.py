@@ -33,6 +33,12 @@ def peer_line(token: str) -> bytes:
     return WORD + token.encode() + b"\n"
 
 
+def _set_event() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
 class PeerDoorContext(Struct, frozen=True):
     """What the connections of the door share.
 
@@ -43,6 +49,7 @@ class PeerDoorContext(Struct, frozen=True):
         line_seconds: how long a connection may take to say its line.
         pending: connections that have not said it, oldest first.
         joined: connections that were let in.
+        empty: set while no connection is joined.
     """
 
     token: Callable[[], str]
@@ -51,7 +58,20 @@ class PeerDoorContext(Struct, frozen=True):
     line_seconds: float = LINE_SECONDS
     pending: "dict[PeerConnection, None]" = field(default_factory=dict)
     joined: "set[PeerConnection]" = field(default_factory=set)
+    empty: asyncio.Event = field(default_factory=_set_event)
     tasks: "set[asyncio.Task[None]]" = field(default_factory=set)
+
+    async def drain(self, seconds: float) -> None:
+        """Return when the last joined connection has ended, or after `seconds`.
+
+        The runtime of the pod shuts down at the same time: it ends its turns, then it closes its
+        connections.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                await self.empty.wait()
+        except TimeoutError:
+            _log.warning("facades of the other side are cut", connections=len(self.joined))
 
 
 class _Side(asyncio.Protocol):
@@ -172,7 +192,8 @@ class PeerConnection(_Side):
         self._stop_timer()
         context.pending.pop(self, None)
         context.joined.add(self)
-        # What is read from here on would pile up.
+        context.empty.clear()
+        # Data that is read from here on would accumulate.
         self.pause_reading()
         task = asyncio.get_running_loop().create_task(self._connect())
         context.tasks.add(task)
@@ -201,6 +222,8 @@ class PeerConnection(_Side):
         self._stop_timer()
         self._context.pending.pop(self, None)
         self._context.joined.discard(self)
+        if not self._context.joined:
+            self._context.empty.set()
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

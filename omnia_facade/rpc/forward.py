@@ -6,8 +6,6 @@ from omnia_facade.doors.exchange import FORWARDED
 from omnia_rpc.client import Channel
 from omnia_rpc.server import ServerCall
 
-_SECONDS_TO_CONNECT = 5.0
-
 
 async def forward(
     call: ServerCall, path: str, message: bytes, owner: str, max_message_bytes: int

@@ -1,4 +1,4 @@
-"""Composes the gRPC server, with limits for clients that nobody knows."""
+"""Composes the gRPC server, with limits for unauthenticated clients."""
 
 from collections.abc import Awaitable, Callable
 from typing import cast

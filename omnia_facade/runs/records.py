@@ -1,4 +1,4 @@
-"""Who has a run: records in the store that the pods of an agent share.
+"""The pods that have a run: records in the store that the pods of an agent share.
 
 A pod that is asked for a run of another pod passes the request on to it. A record says until when
 its pod is alive, so a run whose pod died is known to have failed.
@@ -56,13 +56,10 @@ class RunRecord(Struct, frozen=True):
 class RunRecords:
     """Writes the records of this pod's runs, and reads those of all pods."""
 
-    def __init__(
-        self, replies: ReplyStore, owner: str, *, lease_seconds: float = LEASE_SECONDS
-    ) -> None:
+    def __init__(self, replies: ReplyStore, owner: str) -> None:
         """Keep the records in `replies`; `owner` is this pod."""
         self._replies = replies
         self._owner = owner
-        self._lease = lease_seconds
         self._kept: dict[str, tuple[Run, float]] = {}
         self._holders = RunHolders(replies, owner)
         self._renewing: asyncio.Task[None] | None = None
@@ -111,7 +108,7 @@ class RunRecords:
         scope = _scope("message", user_id, session_id, message_id)
         try:
             known = await self._replies.claim(
-                scope, run_id.encode(), run_id, lease_seconds=self._lease * 20
+                scope, run_id.encode(), run_id, lease_seconds=LEASE_SECONDS * 20
             )
         except StoreUnavailable as error:
             _log.warning("message not recorded", reason=str(error))
@@ -119,7 +116,7 @@ class RunRecords:
         return run_id if known is None else known.fingerprint.decode()
 
     async def close(self) -> None:
-        """Write what is to be written, and renew nothing more."""
+        """Finish the pending writes, and stop renewing records."""
         if self._renewing:
             self._renewing.cancel()
         if self._writes:
@@ -141,7 +138,7 @@ class RunRecords:
 
     async def _first(self, run: Run, kept_seconds: float) -> None:
         claims = (
-            self._replies.claim(scope, b"", _HOLDER, lease_seconds=self._lease)
+            self._replies.claim(scope, b"", _HOLDER, lease_seconds=LEASE_SECONDS)
             for scope in _scopes(run)
         )
         with contextlib.suppress(StoreUnavailable):
@@ -158,11 +155,11 @@ class RunRecords:
             run.state,
             run.created_at,
             run.updated_at,
-            time.time() + (kept_seconds if run.state.final else self._lease),
+            time.time() + (kept_seconds if run.state.final else LEASE_SECONDS),
         )
         data = msgspec.json.encode(record)
         # A record outlives its pod, so that the run is known to have failed.
-        seconds = kept_seconds + self._lease
+        seconds = kept_seconds + LEASE_SECONDS
         writes: list[Coroutine[Any, Any, None]] = [
             self._replies.keep(scope, _HOLDER, data, ttl_seconds=seconds) for scope in _scopes(run)
         ]
@@ -175,7 +172,7 @@ class RunRecords:
 
     async def _renew(self) -> None:
         while self._kept:
-            await asyncio.sleep(self._lease / 3)
+            await asyncio.sleep(LEASE_SECONDS / 3)
             for run, kept in tuple(self._kept.values()):
                 await self._write(run, kept)
         self._renewing = None

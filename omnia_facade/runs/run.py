@@ -156,11 +156,6 @@ class Run:
         """Where the log ends now: `follow` from here reads only what is new."""
         return len(self._log.entries)
 
-    @property
-    def has_readers(self) -> bool:
-        """Whether somebody reads the run now."""
-        return bool(self._attached)
-
     def start(self, after: "Run | None" = None) -> None:
         """Begin the turn, after the end of another run if one is given."""
         self._task = asyncio.get_running_loop().create_task(self._drive(after))
@@ -170,7 +165,7 @@ class Run:
         self._watchers.append(watcher)
 
     def cancel(self) -> None:
-        """Ask the turn to end soon, with what was said so far."""
+        """Ask the turn to end soon, with its text so far."""
         if self.state is RunState.SUBMITTED:
             self._end(Done("", finish_reason=CANCELLED))
             if self._task:

@@ -1,4 +1,4 @@
-"""Converts what a runtime tells of the agent."""
+"""Converts a runtime's description of the agent."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from omnia_facade.backend.inside import (
 
 
 def to_inside(response: pb.DescribeAgentResponse) -> AgentInside:
-    """Return what the agent is made of."""
+    """Return the configuration of the agent."""
     window = ContextLimit(response.window_tokens, response.window_strategy)
     return AgentInside(
         pack=response.pack,

@@ -59,7 +59,7 @@ def open_client(
         return remote(BuiltinRuntimeTransport(host, port, preamble=line), other)
 
     pods = PeerPods(open_pod)
-    # What is counted is how often the candidate could not be reached.
+    # Only failures to reach the candidate are counted.
     count = stepped_in if stable else _uncounted
     sides = RolloutSides(own, env.variant, other)
     return RoutedRuntime(sides, files, pods.reach, pods.close, count)

@@ -71,7 +71,11 @@ class PeerPods:
             found = tuple(sorted({(str(info[4][0]), int(info[4][1])) for info in infos}))[:MAX_PODS]
         # A name without ready pods is an error of the look-up.
         except (OSError, ValueError, UnicodeError) as error:
-            _log.warning("the other side has no address", peer=address, reason=str(error))
+            _log.warning(
+                "the address of the other side of the rollout was not resolved",
+                peer=address,
+                reason=str(error),
+            )
         now = loop.time()
         for at in found:
             pod = self._pods.get(at)

@@ -129,7 +129,7 @@ class RuntimeClient(Protocol):
         """End a session of this caller before its time."""
 
     async def describe_agent(self) -> AgentInside:
-        """Return what the agent is made of."""
+        """Return the configuration of the agent."""
 
     async def compose_prompt(self, variables: Mapping[str, str], version: str) -> ComposedPrompt:
         """Return the system prompt of a version with values; "" for the stable one."""

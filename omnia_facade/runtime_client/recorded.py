@@ -1,4 +1,4 @@
-"""Converts what a runtime tells of its recorded turns."""
+"""Converts a runtime's records of turns."""
 
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
@@ -13,7 +13,7 @@ from omnia_core.sessions.trail import TurnTrail
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 
 S = TypeVar("S", bound=Struct)
-# What a client is not told, and is not on the wire.
+# Fields that clients do not get, and that are not on the wire.
 _UNTOLD = {"session": "", "trigger": "", "arguments": ""}
 
 

@@ -248,7 +248,7 @@ class _PeerStream:
         if self._untouched:
             self._sent.append(message)
         stream = self._stream or await self._open()
-        # What was lost before the other side began is sent again, by `read`.
+        # `read` sends a message again that was lost before the other side began.
         return await stream.send(message) or self._untouched
 
     async def read(self, receiver: TextReceiver) -> IncomingEvent | None:

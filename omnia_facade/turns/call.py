@@ -113,7 +113,7 @@ class RuntimeCall:
                 await asyncio.wait({sender})
 
     def hang_up(self) -> None:
-        """Tell the runtime that the user has hung up, and end the call soon."""
+        """Send the runtime a hang-up, and end the call soon."""
         self._audio.end()
         self._end_soon()
 

@@ -59,8 +59,8 @@ def broken_turn(failed: RuntimeFailed, *, greeted: bool) -> Broken:
 
 def with_storage(broken: Broken, *, stored: bool) -> Broken:
     """Add whether the answer so far is stored."""
-    state = "is kept" if stored else "is not confirmed to be kept"
-    return structs.replace(broken, message=f"{broken.message}; what it said so far {state}")
+    state = "is stored" if stored else "is perhaps not stored"
+    return structs.replace(broken, message=f"{broken.message}; its answer so far {state}")
 
 
 def call_not_accepted(seconds: float) -> Failed:

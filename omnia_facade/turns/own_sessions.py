@@ -44,5 +44,5 @@ class RuntimeSessions:
 def _change(failed: RuntimeFailed) -> Change:
     change = _FAILURES.get(failed.code, Change.UNAVAILABLE)
     if change is Change.UNAVAILABLE:
-        _log.warning("the runtime was not asked about own sessions", reason=failed.message)
+        _log.warning("the request about the caller's sessions failed", reason=failed.message)
     return change

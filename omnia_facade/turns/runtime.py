@@ -77,7 +77,7 @@ class RuntimeBackend:
         self._silence_seconds = silence_seconds
         self._cancel_seconds = cancel_seconds
         self._store = store
-        # Asked for once: the programs of a pod are of one version.
+        # Read once, because the programs of a pod are of one version.
         self._capabilities: frozenset[str] = frozenset()
 
     async def probe(self, session_id: str, principal: Principal) -> Resume:
@@ -88,7 +88,7 @@ class RuntimeBackend:
             try:
                 self._capabilities = (await self._client.health()).capabilities
             except RuntimeFailed as failed:
-                _log.warning("the runtime was not asked what it can do", reason=failed.message)
+                _log.warning("the capabilities of the runtime were not read", reason=failed.message)
         return self._capabilities
 
     async def cancel_turn(self, session_id: str, principal: Principal) -> Cancellation:
@@ -205,7 +205,7 @@ async def _probe(client: RuntimeClient, session_id: str, caller: Principal) -> P
     except RuntimeFailed as failed:
         if failed.code is Code.UNIMPLEMENTED:
             return Probed(Resume.RESUMABLE)
-        _log.warning("session not probed", session_id=session_id, reason=failed.message)
+        _log.warning("session not looked up", session_id=session_id, reason=failed.message)
         return Probed(Resume.UNAVAILABLE)
 
 

@@ -53,7 +53,7 @@ class ClientConnection(WebSocket):
         conversation: WebSocketConversation,
         resume: str | None,
         call_limit: VoiceCallLimit,
-        begin_uploads: BeginUploads | None = None,
+        begin_uploads: BeginUploads | None,
     ) -> None:
         super().__init__(connections.write_coalescer, connections.read_turns)
         self._connections = connections

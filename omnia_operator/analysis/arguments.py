@@ -55,7 +55,7 @@ def in_query(query: str, arguments: Mapping[str, str]) -> str:
         part = found[0]
         if found["double"] or found["single"]:
             if _AFTER_BACKSLASH.search(part):
-                raise ArgumentInvalid("a \\ stands before an argument: remove it from the query")
+                raise ArgumentInvalid("the query has a \\ before an argument: remove it")
             parts.append(_replaced(part, arguments, _escaped))
         elif found["raw"]:
             parts.append(_replaced(part, arguments, _raw))
@@ -101,7 +101,7 @@ def _replaced(text: str, arguments: Mapping[str, str], written: Callable[[str, s
 
 def _refused(name: str, value: str, expected: str) -> ArgumentInvalid:
     return ArgumentInvalid(
-        f'the argument {abridged(name)} is "{abridged(value)}", and {expected} can stand here'
+        f'the argument {abridged(name)} is "{abridged(value)}": expected {expected}'
     )
 
 

@@ -10,7 +10,8 @@ from omnia_core.names import Kind
 from omnia_core.suggestions import listed
 from omnia_core.units import Duration
 from omnia_operator.analysis.arguments import BUILT_IN, NAME, arguments_of, has_other_braces
-from omnia_operator.analysis.conditions import MAX_LENGTH, ConditionInvalid, parse_condition
+from omnia_operator.analysis.conditions import parse_condition
+from omnia_operator.analysis.expression import MAX_LENGTH, ConditionInvalid
 from omnia_operator.api.meta import AGE, PrinterColumn, Resource, Status
 from omnia_operator.api.model import DurationField, HttpUrl, Label, Model, list_map
 from omnia_operator.api.rules import Path, rule
@@ -272,7 +273,7 @@ class RolloutAnalysis(Resource):
 
 def faults(spec: RolloutAnalysisSpec) -> Iterator[tuple[Path, str]]:
     """Yield what no schema finds: path below the spec, and message."""
-    known = {*BUILT_IN, *(each.name for each in spec.args)}
+    known = {*BUILT_IN, *(argument.name for argument in spec.args)}
     for index, metric in enumerate(spec.metrics):
         place: Path = ("metrics", index)
         for path, text in _texts(metric):

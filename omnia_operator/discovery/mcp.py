@@ -46,7 +46,7 @@ async def ask(
     proxy = await egress.proxy(config.endpoint)
     if proxy is None:
         parts = urlsplit(config.endpoint)
-        # Before a connection, which would tell an open port from a closed one.
+        # Before a connection, which would reveal whether the port is open.
         port = parts.port or _PORTS[parts.scheme]
         await allowed_address(parts.hostname or "", port, egress.refuses)
     statuses: list[int] = []

@@ -32,6 +32,7 @@ from omnia_operator.discovery.port import (
 )
 from omnia_operator.resolve import located, tool_secret_keys
 
+# The limit in seconds for every server, whatever its handler allows.
 LONGEST = 10.0
 CONCURRENCY = 8
 _PORTS = {"http": 80, "https": 443}
@@ -45,17 +46,15 @@ class ServerDiscovery:
 
     Args:
         egress: how servers are reached.
-        longest: limit in seconds for every server, whatever its handler allows.
     """
 
-    def __init__(self, egress: Egress, longest: float = LONGEST) -> None:
+    def __init__(self, egress: Egress) -> None:
         self._egress = egress
-        self._longest = longest
         self._checks = CheckThreads()
         self._documents = openapi.Documents(egress)
 
     async def discover(self, handler: ToolHandler, context: DiscoveryContext) -> HandlerTools:
-        limit = min(handler.timeout.seconds, self._longest)
+        limit = min(handler.timeout.seconds, LONGEST)
         server = f'the server of handler "{handler.name}"'
         try:
             handler = located(handler, context.services, context.namespace)

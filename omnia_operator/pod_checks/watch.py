@@ -113,7 +113,7 @@ class PodChecks:
             if watched.state.shown != before.shown and (check, agent) in self._watched:
                 self._changed(agent)
         except Exception:  # noqa: BLE001 - a fault of one agent must not stop the others
-            _log.exception("the pods cannot be asked", agent="/".join(agent), check=check.name)
+            _log.exception("a pod check failed", agent="/".join(agent), check=check.name)
         finally:
             seconds = self._interval(check, failing=watched.state.doubts > 0)
             # A random part spreads the questions about many agents.

@@ -1,4 +1,4 @@
-"""Keeps the objects of an agent as their manifests want them, and tells what others changed.
+"""Keeps the objects of an agent as in their manifests, and reports changes of others.
 
 What others change is put back, but not without end: a webhook or a controller that changes the same
 place each time keeps its change after some corrections, and the agent's status says so.

@@ -44,7 +44,7 @@ async def end_revoked(
     namespace, names = metadata["namespace"], OwnedNames(metadata["name"])
     copied = {names.copied_keys, former_name(names.copied_keys)}
     recorded = _recorded(deployment)
-    # An older operator recorded nothing.
+    # An older operator made no record.
     grants = list(needed_grants(agent)) if recorded is None and agent else recorded or []
     revoked = [grant for grant in grants if await _revoked(cluster, grant, namespace)]
     if not revoked:

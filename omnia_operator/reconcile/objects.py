@@ -180,7 +180,7 @@ _NOT_INSTALLED = {
 
 
 def not_installed(kind: ObjectKind) -> Problem:
-    """Return the problem that the cluster lacks a kind; nothing tells when it is installed."""
+    """Return the problem that the cluster lacks a kind; its installation causes no event."""
     reason, message = _NOT_INSTALLED[kind]
     return Problem(_CONDITIONS[kind][0], reason, message, retry=True)
 

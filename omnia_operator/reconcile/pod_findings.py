@@ -1,4 +1,4 @@
-"""What the pods of an agent say of themselves."""
+"""The reports of an agent's pods about themselves."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

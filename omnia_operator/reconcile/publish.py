@@ -72,7 +72,7 @@ def _log_transition(
 
 
 def _summary(status: Status, good: str) -> tuple[tuple[str, str], str]:
-    shown = next((each for each in status.conditions if each.type == good), None)
+    shown = next((condition for condition in status.conditions if condition.type == good), None)
     phase = str(getattr(status, "phase", None) or "")
     return (phase, shown.reason if shown else ""), shown.message if shown else ""
 
@@ -81,7 +81,7 @@ def _with_enforced(
     kind: ObjectKind, document: JsonObject, statuses: tuple[Status, Status], now: str
 ) -> Status:
     before, after = statuses
-    others = tuple(each for each in after.conditions if each.type != SPEC_ENFORCED)
+    others = tuple(condition for condition in after.conditions if condition.type != SPEC_ENFORCED)
     update = spec_enforced(Kind(kind.name), document)
     made = (
         () if update is None else dated([update], before.conditions, generation_of(document), now)

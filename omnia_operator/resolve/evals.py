@@ -1,4 +1,4 @@
-"""What an agent's pack declares to be evaluated, and by whom; pure."""
+"""The evaluations that an agent's pack declares, and their judges; pure."""
 
 from collections.abc import Iterable, Mapping
 
@@ -49,7 +49,7 @@ def _declared(text: str, subject: str) -> str:
         pack = parse_pack(text, subject)
         specs, problems = read_evals(evals_of(pack, pack.prompt(DEFAULT_PROMPT)))
     except ConfigurationError:
-        # It is told where packs are resolved.
+        # The resolution of packs reports it.
         return msgspec.json.encode(DeclaredEvals()).decode()
     providers: dict[str, tuple[str, ...]] = {}
     for spec in specs:

@@ -38,7 +38,11 @@ def needed_grants(agent: AgentRuntime) -> Iterator[Grant]:
     spec, own = agent.spec, agent.metadata.namespace
     if spec.facade.handler is not Handler.RUNTIME:
         return
-    used = [] if mocked(agent) else [(Kind.PROVIDER, each.provider_ref) for each in spec.providers]
+    used = (
+        []
+        if mocked(agent)
+        else [(Kind.PROVIDER, provider.provider_ref) for provider in spec.providers]
+    )
     if spec.tool_registry_ref is not None:
         used.append((Kind.TOOL_REGISTRY, spec.tool_registry_ref))
     for kind, reference in used:

@@ -18,6 +18,7 @@ from omnia_core.files.pack import (
 )
 from omnia_core.files.pack.prompt import for_model
 from omnia_core.files.pack.vocabulary import PlaceholderUndeclared, template_of
+from omnia_core.names import INLINE_VERSION
 from omnia_core.suggestions import listed
 from omnia_operator.api.agentruntime import AgentRuntime, InlinePrompt, PromptPackRef
 from omnia_operator.api.promptpack import PromptPack
@@ -34,8 +35,6 @@ from omnia_operator.resolve.lineup import (
 )
 from omnia_operator.resolve.providers import DEFAULT_PROVIDER
 from omnia_operator.resolve.verdicts import by_digest
-
-_INLINE_VERSION = "0.0.0"
 
 
 def resolve_pack(
@@ -177,13 +176,13 @@ def _inline(name: str, prompt: InlinePrompt, tools: Iterable[Tool]) -> ResolvedP
     pack = Pack(
         id=name,
         name=name,
-        version=_INLINE_VERSION,
+        version=INLINE_VERSION,
         template_engine=TemplateEngine("v1", "{{variable}}"),
         prompts={
             DEFAULT_PROMPT: Prompt(
                 DEFAULT_PROMPT,
                 name,
-                _INLINE_VERSION,
+                INLINE_VERSION,
                 prompt.system,
                 tools=offered,
                 tool_policy=_policy(prompt),
@@ -191,7 +190,7 @@ def _inline(name: str, prompt: InlinePrompt, tools: Iterable[Tool]) -> ResolvedP
         },
     )
     text = msgspec.json.format(msgspec.json.encode(pack)).decode()
-    return ResolvedPack(name, _INLINE_VERSION, text)
+    return ResolvedPack(name, INLINE_VERSION, text)
 
 
 def _policy(prompt: InlinePrompt) -> ToolPolicy | None:

@@ -43,7 +43,6 @@ from omnia_operator.status.rollout import ROLLOUT_ACTIVE, TRAFFIC_ROUTING, rollo
 from omnia_operator.status.workload import DeploymentState, PodState
 
 READY = "Ready"
-INVALID_SPEC = "InvalidSpec"
 
 _REFERENCES = {
     "PromptPackReady": "PromptPackFound",
@@ -218,7 +217,7 @@ def _still_open(facts: AgentFacts, previous: AgentRuntimeStatus) -> bool:
     return (
         facts.workload is not None
         and not facts.workload.complete
-        and any(each.reason == UNAUTHENTICATED for each in previous.conditions)
+        and any(condition.reason == UNAUTHENTICATED for condition in previous.conditions)
     )
 
 
@@ -321,7 +320,7 @@ def _failure(facts: AgentFacts) -> tuple[str, str] | None:
 
 def _outage(facts: AgentFacts) -> Problem | None:
     """Return the problem that the pods cannot reach the session store: every turn fails."""
-    found = (each for each in facts.problems if each.reason == SESSION_STORE_UNREACHABLE)
+    found = (problem for problem in facts.problems if problem.reason == SESSION_STORE_UNREACHABLE)
     return next(found, None)
 
 

@@ -118,8 +118,8 @@ class Cassette:
                     return
                 file.write(line)
         except OSError as error:
-            # The answer was paid for: what cannot be kept must not take it away.
-            _log.error("a recording cannot be kept", path=str(self._path), reason=str(error))
+            # The model was paid for this answer, so it is returned without a recording.
+            _log.error("a recording was not written", path=str(self._path), reason=str(error))
 
     def _take(self, recording: Recording) -> None:
         match recording:
@@ -143,7 +143,7 @@ def _asked(key: str) -> tuple[str, int]:
 
 def _missing(what: str, near: Any, asked: Any) -> str:
     if near is None:
-        return f"{what}, and none that is like it: record it with omnia eval --record"
+        return f"{what}, and no similar recording: record it with omnia eval --record"
     where = difference(near, asked) or "nothing"
     return f"{what}; the nearest one differs at {where}. Record it with omnia eval --record"
 

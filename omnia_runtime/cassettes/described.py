@@ -1,4 +1,4 @@
-"""What was asked of a model, as a JSON value: the same for the same question. Pure.
+"""A request to a model as a JSON value, the same for the same request. Pure.
 
 Ids, times and everything that a vendor does not get are left out; so are the bytes of media, of
 which there is the digest.
@@ -97,7 +97,7 @@ def _media(part: Part) -> JsonObject:
 
 
 def nearest(asked: Any, recorded: Sequence[Any]) -> Any:
-    """Return what differs last from what was asked; None if nothing is recorded.
+    """Return the recording that is most similar to the request; None without recordings.
 
     Raises no error, whatever the values are.
     """

@@ -62,7 +62,7 @@ class LiveConfiguration:
             TrialInvalid: the trial is not possible here.
         """
         if self.current.trials is None:
-            raise TrialInvalid("this agent allows none: set OMNIA_TRIAL of its containers")
+            raise TrialInvalid("this agent allows no trials: set OMNIA_TRIAL of its containers")
         return self.current.trials.version(session_id, begun_with, trial)
 
     def invalidate(self) -> None:

@@ -64,7 +64,7 @@ class JudgeBudget:
         if not left and self._told != day:
             self._told = day
             _log.warning(
-                "the budget of evaluations is used up; judges are asked again from 00:00 UTC on",
+                "the budget of evaluations is spent: no judge is called before 00:00 UTC",
                 usd_per_day=self._usd_per_day,
             )
         return left
@@ -95,7 +95,7 @@ class JudgeBudget:
             try:
                 await self._spend(self._today(), 0.0)
             except StoreUnavailable as error:
-                _log.warning("what the judges have cost cannot be read", reason=error.message)
+                _log.warning("the cost of the judges cannot be read", reason=error.message)
             self._read_at = self._clock()
 
     async def _spend(self, day: date, usd: float) -> float:

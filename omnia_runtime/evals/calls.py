@@ -39,7 +39,7 @@ def measure(rule: CallRule, calls: Sequence[CallFact]) -> Score:
         case ToolsCalled():
             return _called(rule, calls)
         case ToolsNotCalled():
-            found = sorted({each.name for each in calls} & set(rule.tools))
+            found = sorted({call.name for call in calls} & set(rule.tools))
             return right(not found, f"called: {', '.join(found)}")
         case CallCount():
             return _count(rule, calls)
@@ -58,11 +58,11 @@ def measure(rule: CallRule, calls: Sequence[CallFact]) -> Score:
 
 
 def _chosen(calls: Sequence[CallFact], tools: Sequence[str]) -> Sequence[CallFact]:
-    return [each for each in calls if each.name in tools] if tools else calls
+    return [call for call in calls if call.name in tools] if tools else calls
 
 
 def _called(rule: ToolsCalled, calls: Sequence[CallFact]) -> Score:
-    counts = Counter(each.name for each in calls if not each.is_error)
+    counts = Counter(call.name for call in calls if not call.is_error)
     wrong = [
         f"{name} {counts[name]} times"
         for name in rule.tools

@@ -1,4 +1,4 @@
-"""Asks the agent of an environment a case, and evaluates what it answers."""
+"""Sends a case to the agent of an environment, and evaluates the answer."""
 
 import time
 import uuid
@@ -15,6 +15,7 @@ from omnia_core.conversation.usage import Usage
 from omnia_core.env import RuntimeEnv
 from omnia_core.errors import ConfigurationError, OmniaError
 from omnia_core.files.evals import EvalSpec, evals_of, read_evals
+from omnia_core.files.evals.case_results import CaseResult, Evaluation, RecordedSide
 from omnia_core.files.pack.compiled import FIXED_TIME
 from omnia_core.files.pack.prompt import Eval
 from omnia_core.names import Mode
@@ -23,7 +24,7 @@ from omnia_core.sessions.memory import MemorySessionStore
 from omnia_core.sessions.recorded import RecordedSession, RecordedTurn
 from omnia_runtime.cassettes.conversation import CONVERSATION, RecordedConversation
 from omnia_runtime.configuration.reload import LiveConfiguration
-from omnia_runtime.evals.evaluate import Evaluation, External, evaluate
+from omnia_runtime.evals.evaluate import External, evaluate
 from omnia_runtime.evals.facts import Facts, calls_in
 from omnia_runtime.evals.recorded import answered_turns, as_call
 from omnia_runtime.evals.recorded_calls import CALLS, RecordedCalls
@@ -44,7 +45,7 @@ Judges: TypeAlias = Mapping[str, ChatModel]
 
 
 class Case(Struct, frozen=True, omit_defaults=True):
-    """What is asked, and what the answer is checked for beside the evaluations of the pack.
+    """The messages to the agent, and the evaluations besides those of the pack.
 
     Attributes:
         index: its place in the dataset, from 0.
@@ -66,57 +67,6 @@ class Case(Struct, frozen=True, omit_defaults=True):
     light: bool = False
     recorded: RecordedSession | None = None
     ask: bool = True
-
-
-class RecordedSide(Struct, frozen=True, omit_defaults=True):
-    """What a backtest compares with.
-
-    Attributes:
-        results: the evaluations of the recorded session.
-        latency_ms: how long its calls of models took together.
-    """
-
-    results: tuple[Evaluation, ...] = ()
-    usage: Usage = Usage()
-    latency_ms: float = 0.0
-
-
-class CaseResult(Struct, frozen=True, omit_defaults=True):
-    """The answer to a case.
-
-    Attributes:
-        usage: of its last turn; of all turns of a recorded session.
-        latency_ms: of its last turn; of the slowest of a recorded session, and of a backtest that
-            of all turns together.
-        error: why there is no answer; "" if there is one.
-        not_asked: why nothing was asked; "" if it was.
-        problems: evaluations that cannot be run, and why.
-        judge_cost_usd: what the models cost that evaluations asked.
-        triggers: when each evaluation of a recorded session is declared to run, by its id.
-        recorded: of a backtest.
-        calls: of a backtest, the tool calls.
-        unmatched: how many of them were not recorded.
-    """
-
-    index: int
-    repeat: int = 1
-    answer: str = ""
-    results: tuple[Evaluation, ...] = ()
-    usage: Usage = Usage()
-    latency_ms: float = 0.0
-    error: str = ""
-    not_asked: str = ""
-    problems: tuple[str, ...] = ()
-    judge_cost_usd: float = 0.0
-    triggers: Mapping[str, str] = {}
-    recorded: RecordedSide | None = None
-    calls: int = 0
-    unmatched: int = 0
-
-    @property
-    def cost_usd(self) -> float:
-        """What it cost to make."""
-        return self.usage.cost_usd + self.judge_cost_usd
 
 
 class CaseRunner:
@@ -200,7 +150,7 @@ class CaseRunner:
             repeat=case.repeat,
             answer=turns[-1].output,
             results=await self._evaluate_turns(turns, specs, judges),
-            latency_ms=max(each.latency_ms or 0.0 for each in turns),
+            latency_ms=max(turn.latency_ms or 0.0 for turn in turns),
             triggers={spec.id: spec.trigger for spec in specs},
         )
 
@@ -208,7 +158,7 @@ class CaseRunner:
         self, case: Case, session: RecordedSession, specs: Sequence[EvalSpec], judges: Judges
     ) -> CaseResult:
         before = list(answered_turns(session))
-        said = [each for each in session.messages if each.role == "user"]
+        said = [message for message in session.messages if message.role == "user"]
         if not before or session.session.deleted:
             why = "its beginning is deleted" if before else "no turn of it has a complete answer"
             return CaseResult(case.index, not_asked=why)
@@ -219,7 +169,7 @@ class CaseRunner:
         texts = [each.content for each in said[: before[-1].turn]]
         turns = await self._ask(f"backtest-{uuid.uuid4()}", texts, case.metadata)
         complete = {each.turn for each in before}
-        compared = [each for each in turns if each.turn in complete]
+        compared = [turn for turn in turns if turn.turn in complete]
         recorded = [session.turns.get(each.turn, RecordedTurn()) for each in before]
         return CaseResult(
             index=case.index,
@@ -260,7 +210,7 @@ class CaseRunner:
     def _specs(self, case: Case) -> tuple[list[EvalSpec], tuple[str, ...]]:
         pack = read_packs(self._env.promptpack_path).stable
         declared = evals_of(pack, pack.prompt(self._env.prompt_name))
-        own = {each.id for each in case.evals}
+        own = {evaluation.id for evaluation in case.evals}
         chosen = [*(each for each in declared if each.id not in own), *case.evals]
         specs, problems = read_evals(
             [each for each in chosen if not case.only or each.id in case.only]
@@ -283,7 +233,7 @@ class CaseRunner:
     async def _ask(
         self, session_id: str, texts: Sequence[str], metadata: Mapping[str, str]
     ) -> list[Facts]:
-        """Ask, and return what is known of each turn."""
+        """Send the messages, and return the facts of each turn."""
         if self._env.mode is Mode.FUNCTION:
             return [await self._call(session_id, texts[-1], metadata)]
         found = []
@@ -347,7 +297,7 @@ def _facts(
 ) -> Facts:
     return Facts(
         session_id=session_id,
-        turn=sum(each.role == "user" for each in messages),
+        turn=sum(message.role == "user" for message in messages),
         output=finished.text,
         messages=messages,
         calls=calls_in(messages),

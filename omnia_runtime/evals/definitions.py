@@ -61,7 +61,7 @@ class EvalDefinitions:
         return self._packs.for_session(session.id, session.pack_version)
 
     def judge(self, name: str) -> Mapping[str, ChatModel]:
-        """Return the judge of a name; nothing if there is none that is usable."""
+        """Return the judge of a name; an empty mapping if there is no usable one."""
         try:
             model = self._models.named(name) if self._models else None
         except ConfigurationError:
@@ -84,8 +84,8 @@ class EvalDefinitions:
                 env.providers_path, env.provider_api_keys, self._client, self._metrics
             )
         except ConfigurationError as error:
-            # A custom runtime needs no Provider; what asks a judge is an error then.
-            _log.warning("no judge can be asked", reason=error.message)
+            # A custom runtime needs no Provider; evaluations by a judge are then an error.
+            _log.warning("no judge is called: the Providers are invalid", reason=error.message)
             models = None
         return packs, models
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from msgspec import Struct
 
 from omnia_core.errors import ConfigurationError, OmniaError
+from omnia_core.files.evals.case_results import Evaluation
 from omnia_core.files.evals.definitions import EvalSpec, When
 from omnia_core.files.evals.rules import (
     Cost,
@@ -51,30 +52,8 @@ _TEXT_RULES = (
 )
 
 
-class Evaluation(Struct, frozen=True, omit_defaults=True):
-    """What became of an evaluation.
-
-    Attributes:
-        turn: the number of the turn, from 1; 0 for the session as a whole.
-        score: 0 to 1; None for what was skipped or went wrong.
-        explanation: why it did not pass; the judge's reasons.
-        error: why it was skipped, or what went wrong.
-        threshold: what the score had to fulfil; "" if nothing.
-    """
-
-    id: str
-    type: str
-    turn: int
-    outcome: EvalOutcome
-    score: float | None = None
-    explanation: str = ""
-    error: str = ""
-    threshold: str = ""
-    duration_ms: float = 0.0
-
-
 class External(Struct, frozen=True):
-    """What evaluations may ask beside judges.
+    """The servers and models that evaluations may call besides judges.
 
     Attributes:
         http: for other servers.
@@ -177,7 +156,7 @@ async def _measure(
             scores = [measure(text) for text in facts.answers(session=spec.session)]
             if not scores:
                 raise Unmeasurable("there is no answer")
-            # What has to be there may be in any answer; what must not be there, in none.
+            # Required texts may be in any answer; forbidden texts must be in no answer.
             choose = max if _wants(rule) else min
             return choose(scores, key=lambda each: each.value)
         case _:

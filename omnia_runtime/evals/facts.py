@@ -56,13 +56,13 @@ class Facts(Struct, frozen=True):
 
     def calls_of(self, *, session: bool) -> Sequence[CallFact]:
         """Return the calls of the session, or of this turn."""
-        return self.calls if session else [each for each in self.calls if each.turn == self.turn]
+        return self.calls if session else [call for call in self.calls if call.turn == self.turn]
 
     def answers(self, *, session: bool) -> Sequence[str]:
         """Return the answers of the session, or that of this turn."""
         if not session:
             return [self.output]
-        return [each.content for each in self.messages if each.role == "assistant"]
+        return [message.content for message in self.messages if message.role == "assistant"]
 
 
 def calls_in(messages: Sequence[Message], turn: int = 0) -> list[CallFact]:

@@ -12,11 +12,12 @@ import structlog
 from omnia_core.env import RuntimeEnv
 from omnia_core.errors import OmniaError
 from omnia_core.files.evals import EvalSpec
+from omnia_core.files.evals.case_results import Evaluation
 from omnia_core.names import EvalOutcome
 from omnia_core.sessions import EvalResult, SessionStore
 from omnia_core.sessions.audit import timestamp
 from omnia_core.telemetry.tracing import SpanKind
-from omnia_runtime.evals.evaluate import Evaluation, evaluate
+from omnia_runtime.evals.evaluate import evaluate
 from omnia_runtime.evals.facts import Facts, calls_in
 from omnia_runtime.evals.pace import Pace
 from omnia_runtime.evals.record import record

@@ -1,4 +1,4 @@
-"""Evaluations by a model: what it is asked, and how its answer is read.
+"""Evaluations by a model: its prompt, and the parsing of its answer.
 
 An answer must not instruct its judge: it stands between fences that nobody can guess, and the judge
 is told that what is between them is data. What cannot be read is an error, and never a score.
@@ -20,7 +20,7 @@ from omnia_runtime.evals.score import Score, Unmeasurable
 from omnia_runtime.ports.model import ChatModel, OutputSchema
 from omnia_runtime.validators.text_checks import JsonNotFound, read_json
 
-# Characters of what is judged; what comes first is cut.
+# Characters of the judged text; its beginning is cut.
 MAX_CONTENT = 60_000
 _MAX_TOKENS = 1024
 _ANSWER: JsonObject = {
@@ -107,19 +107,19 @@ def _content(rule: Judged, facts: Facts) -> tuple[str, str]:
 
 def _transcript(messages: Sequence[Message]) -> str:
     return "\n\n".join(
-        f"{each.role}: {each.content}"
-        for each in messages
-        if each.role in ("user", "assistant") and each.content
+        f"{message.role}: {message.content}"
+        for message in messages
+        if message.role in ("user", "assistant") and message.content
     )
 
 
 def _calls(calls: Sequence[CallFact]) -> str:
     return "\n".join(
         json.dumps(
-            {"tool": each.name, "arguments": each.arguments, "result": each.result},
+            {"tool": call.name, "arguments": call.arguments, "result": call.result},
             ensure_ascii=False,
         )
-        for each in calls
+        for call in calls
     )
 
 

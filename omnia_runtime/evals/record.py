@@ -1,11 +1,11 @@
 """Results as stores keep them."""
 
 from omnia_core.files.evals import EvalSpec
+from omnia_core.files.evals.case_results import Evaluation
 from omnia_core.names import EvalOutcome
 from omnia_core.sessions import EvalResult
 from omnia_core.sessions.audit import timestamp
 from omnia_core.sessions.evaluations import EvalSource
-from omnia_runtime.evals.evaluate import Evaluation
 from omnia_runtime.evals.facts import Facts
 
 # Characters of an explanation or an error.

@@ -25,7 +25,7 @@ def answered_turns(recorded: RecordedSession) -> Iterator[Facts]:
     """
     session = recorded.session
     before = session.deleted.turns if session.deleted else 0
-    messages = [each for each in session.messages if each.role != "summary"]
+    messages = [message for message in session.messages if message.role != "summary"]
     calls = calls_in(messages, before)
     begins = [at for at, each in enumerate(messages) if each.role == "user"]
     for number, (begin, end) in enumerate(pairwise([*begins, len(messages)]), start=before + 1):
@@ -37,7 +37,7 @@ def answered_turns(recorded: RecordedSession) -> Iterator[Facts]:
             turn=number,
             output=_said(messages[begin:end]),
             messages=messages[:end],
-            calls=[each for each in calls if each.turn <= number],
+            calls=[call for call in calls if call.turn <= number],
             usage=about.usage if about else None,
             latency_ms=about.latency_ms if about else None,
             blocked=about.blocked if about else None,

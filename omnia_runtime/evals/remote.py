@@ -50,14 +50,14 @@ async def ask(rule: Remote, facts: Facts, client: HTTPClient) -> Score:
 
 
 def content(rule: Remote, facts: Facts) -> JsonObject:
-    """Return what the server is told: the names are those of PromptKit's `rest_eval`."""
+    """Return the request body; the names are those of PromptKit's `rest_eval`."""
     told: JsonObject = {"current_output": facts.output, "session_id": facts.session_id}
     told["turn"] = facts.turn
     if rule.messages:
         told["messages"] = [
-            {"role": each.role, "content": each.content}
-            for each in facts.messages
-            if each.role in ("user", "assistant")
+            {"role": message.role, "content": message.content}
+            for message in facts.messages
+            if message.role in ("user", "assistant")
         ]
     if rule.calls:
         told["tool_calls"] = [

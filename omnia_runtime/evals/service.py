@@ -39,7 +39,7 @@ class EvalService:
         metrics: RuntimeMetrics,
         evaluated: EvalMetrics,
         *,
-        tracing: EvalTracing | None = None,
+        tracing: EvalTracing | None,
         pace: Pace | None = None,
         timing: WorkerTiming | None = None,
     ) -> None:
@@ -84,7 +84,7 @@ class EvalService:
         ]
 
     async def close(self) -> None:
-        """Claim nothing more, and finish what has begun within the time to drain."""
+        """Stop claiming sessions, and finish the begun ones within the time to drain."""
         self._worker.stop()
         await self._worker.drain(self._drain_seconds if self._tasks else 0.0)
         for task in self._tasks:

@@ -19,10 +19,11 @@ from prometheus_client import CollectorRegistry
 
 from omnia_core.env import RuntimeEnv
 from omnia_core.files.cassette import key_of
+from omnia_core.files.evals.case_results import CaseResult
 from omnia_runtime.cassettes.cassette import open_cassette
 from omnia_runtime.configuration.loader import Loader
 from omnia_runtime.configuration.reload import LiveConfiguration
-from omnia_runtime.evals.cases import Case, CaseResult, CaseRunner
+from omnia_runtime.evals.cases import Case, CaseRunner
 from omnia_runtime.evals.recorded_calls import from_recording
 from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.observe.metrics import RuntimeMetrics
@@ -56,7 +57,7 @@ async def opened(env: RuntimeEnv, options: CaseOptions) -> AsyncIterator[CaseRun
     Raises:
         ConfigurationError: a file of the agent, or the cassette, is invalid.
     """
-    # Nobody reads the names of these sessions.
+    # The names of these sessions are not used.
     env = structs.replace(env, session_naming=False)
     client = HTTPClient()
     metrics = RuntimeMetrics(CollectorRegistry(), env.agent_name, env.namespace)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct, structs
 
 from omnia_core.files.evals import EvalSpec
+from omnia_core.files.evals.case_results import Evaluation
 from omnia_core.names import EvalOutcome
 from omnia_core.sessions import Session, SessionStore, StoreUnavailable
 from omnia_core.sessions.audit import ProviderCall
@@ -15,7 +16,7 @@ from omnia_core.sessions.feed import DueSession, Progress, SessionFeed
 from omnia_core.telemetry.tracing import current_span
 from omnia_runtime.evals.budget import JudgeBudget
 from omnia_runtime.evals.definitions import Definitions, EvalDefinitions
-from omnia_runtime.evals.evaluate import Evaluation, External, evaluate
+from omnia_runtime.evals.evaluate import External, evaluate
 from omnia_runtime.evals.facts import Facts
 from omnia_runtime.evals.pace import Pace
 from omnia_runtime.evals.record import record
@@ -227,7 +228,7 @@ class SessionEvaluation:
                 if last:
                     wait, found = None, _without_score(spec, EvalOutcome.ERROR, _TOO_LONG)
         calls = recorder.take().provider_calls
-        await self._budget.add(sum(each.cost_usd for each in calls))
+        await self._budget.add(sum(call.cost_usd for call in calls))
         if wait is None:
             await self._keep(due, found, calls)
         return wait
@@ -236,7 +237,7 @@ class SessionEvaluation:
         spec, of = due.spec, due.definitions
         result = record(spec, due.facts, found, source=SOURCE, pack_version=of.version)
         if calls:
-            cost = sum(each.cost_usd for each in calls)
+            cost = sum(call.cost_usd for call in calls)
             result = structs.replace(result, cost_usd=cost, judge_model=calls[-1].model)
         if await self._store.add_eval_results([result], calls):
             add_result(current_span(), result)

@@ -75,7 +75,7 @@ class EvalWorker:
             await self._wait(wait)
 
     def stop(self) -> None:
-        """Claim nothing more."""
+        """Stop claiming sessions."""
         self._stopped.set()
 
     async def drain(self, seconds: float) -> None:

@@ -12,7 +12,7 @@ from omnia_core.sessions import EvalResult
 
 _SCORES = tuple(tenth / 10 for tenth in range(1, 11))
 _SECONDS = (0.0001, 0.001, 0.01, 0.1, 0.5, 1, 2.5, 5, 10, 30)
-# What the stable variant is called in labels.
+# The name of the stable variant in labels.
 _STABLE = "stable"
 
 M = TypeVar("M", Counter, Histogram)

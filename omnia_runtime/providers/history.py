@@ -78,7 +78,7 @@ def _fit_user(message: Message) -> Message:
     return structs.replace(message, content=content, parts=parts)
 
 
-def legal_name(name: str, pattern: re.Pattern[str] = NAME) -> str:
+def legal_name(name: str, pattern: re.Pattern[str]) -> str:
     """Return a name of a tool in the characters that a vendor accepts."""
     if pattern.fullmatch(name):
         return name

@@ -29,7 +29,7 @@ ReasonText: TypeAlias = Annotated[str, _REASON]
 # The types of parts that are no part of the answer, although they have a text.
 _THOUGHTS = frozenset({"thinking", "redacted_thinking", "reasoning", "reasoning_text", "thought"})
 
-# What the typed decoder raises for bytes from a server.
+# The errors of the typed decoder for bytes from a server.
 UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _MAX_DIGITS = 400
 _UNFIT = object()

@@ -75,7 +75,7 @@ class Models:
         models = [(config.name, self._usable(config.name)) for config in self.chained(name)]
         return FallbackModel(models, self._fell_back) if len(models) > 1 else models[0][1]
 
-    def chained(self, name: str | None = None) -> list[ProviderConfig]:
+    def chained(self, name: str | None) -> list[ProviderConfig]:
         """Return the providers that `chain(name)` calls, in their order.
 
         Raises:

@@ -1,4 +1,4 @@
-"""What the agent is made of, and its prompt with values, as messages for people who develop it."""
+"""The configuration of the agent and its prompt with values, as messages for its developers."""
 
 from collections.abc import Iterator, Mapping
 
@@ -17,7 +17,7 @@ from omnia_runtime.turns.agent_version import AgentVersion
 def describe_agent(
     configuration: Configuration, broken: Mapping[str, bool]
 ) -> pb.DescribeAgentResponse:
-    """Return what the stable version is made of. It names no key, address and header.
+    """Return the configuration of the stable version, without keys, addresses and headers.
 
     `broken`: whether the circuit breaker of a handler is open, by its name.
     """

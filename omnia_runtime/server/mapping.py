@@ -10,7 +10,7 @@ from omnia_core.conversation.trial import MAX_NAME, MAX_SYSTEM, Trial
 from omnia_core.conversation.usage import Usage
 from omnia_core.errors import Code, OmniaError, abridged
 from omnia_core.jsonvalue import JsonObject, parse_json
-from omnia_core.names import RuntimeCapability
+from omnia_core.names import INLINE_VERSION, RuntimeCapability
 from omnia_core.sessions import Message, SessionConflict
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_runtime.ports.listener import AgentEvent, ToolAnswered, ToolCalled
@@ -157,7 +157,7 @@ def _read_part(part: pb.ContentPart) -> Part:
 
 
 def hello_message(capabilities: Sequence[str]) -> pb.ServerMessage:
-    """Return the first message of a stream, with what the runtime can do."""
+    """Return the first message of a stream, with the capabilities of the runtime."""
     return pb.ServerMessage(runtime_hello=pb.RuntimeHello(capabilities=capabilities))
 
 
@@ -207,7 +207,7 @@ def done_message(
             parts=[*text_parts, *map(part_message, parts)],
             finish_reason=reason,
             session_name=turn.session_name,
-            pack_version=turn.pack_version,
+            pack_version=turn.pack_version if turn.pack_version != INLINE_VERSION else "",
         )
     )
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from msgspec import structs
 
 from omnia_core.conversation.parts import Media, Part
+from omnia_core.names import INLINE_VERSION
 from omnia_core.sessions.records import Message, Session, is_placeholder
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_runtime.server.mapping import part_message
@@ -87,7 +88,7 @@ def _message(message: Message, room: int, *, show_tools: bool) -> pb.Conversatio
         parts=[part_message(_without_data(part)) for part in message.parts if part.media],
         finish_reason=message.finish_reason,
         created_at=message.created_at,
-        pack_version=message.pack_version,
+        pack_version=message.pack_version if message.pack_version != INLINE_VERSION else "",
         variant=message.variant,
     )
     if message.variables is not None and sum(map(len, message.variables.values())) <= room:

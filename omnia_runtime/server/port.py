@@ -76,7 +76,7 @@ class RuntimeServicer(Protocol):
     async def describe_agent(
         self, request: pb.DescribeAgentRequest, metadata: Metadata
     ) -> pb.DescribeAgentResponse:
-        """Return what the agent is made of."""
+        """Return the configuration of the agent."""
 
     async def compose_prompt(
         self, request: pb.ComposePromptRequest, metadata: Metadata

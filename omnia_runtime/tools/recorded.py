@@ -20,7 +20,7 @@ Answer: TypeAlias = Callable[[ToolRoute, JsonObject, CallContext], Awaitable[Too
 
 
 class AnsweredTool:
-    """The source of one tool whose calls somebody else answers: a recording, for example."""
+    """The source of one tool whose calls a function answers, for example from a recording."""
 
     timeout = 0.0
 

@@ -256,7 +256,7 @@ class TrialInvalid(OmniaError):
 
 
 def trial_of(turn: UserTurn, session: Session | None) -> Trial | None:
-    """Return what the session of a turn tries out.
+    """Return the trial of the session of a turn.
 
     Raises:
         TrialInvalid: the message begins a trial in a session that has turns.

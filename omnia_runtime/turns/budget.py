@@ -17,7 +17,7 @@ from omnia_core.health import Readiness
 from omnia_core.names import OnExceeded
 from omnia_core.sessions import SessionStore, StoreUnavailable
 
-# How old a sum may be. What is spent within that time may go beyond the budget.
+# The largest age of a sum. Requests within that time may exceed the budget.
 FRESH_SECONDS = 10.0
 
 _log = structlog.get_logger()
@@ -124,11 +124,15 @@ class AgentBudget:
     def ratios(self) -> Iterable[tuple[str, float]]:
         """Return each period, and what part of its limit is spent as far as is known."""
         today = self._now().date()
-        return [(each.name, self._used(each, today) / each.limit_usd) for each in self._periods]
+        return [
+            (period.name, self._used(period, today) / period.limit_usd) for period in self._periods
+        ]
 
     def _exhausted(self, today: date) -> list[BudgetPeriod]:
         """Return the periods whose limit is reached, the one that begins anew last at the end."""
-        spent = [each for each in self._periods if self._used(each, today) >= each.limit_usd]
+        spent = [
+            period for period in self._periods if self._used(period, today) >= period.limit_usd
+        ]
         return sorted(spent, key=lambda each: each.reset(today))
 
     def _warn(self, period: BudgetPeriod, today: date) -> None:
@@ -160,7 +164,7 @@ class AgentBudget:
                     first = period.first(today)
                     self._spent[period.name] = (first, await self._store.spent(first))
             except StoreUnavailable as error:
-                _log.warning("what the agent has spent cannot be read", reason=error.message)
+                _log.warning("the spending of the agent cannot be read", reason=error.message)
             self._read_at = self._clock()
 
 

@@ -1,4 +1,4 @@
-"""A turn that ended with an answer, for who looks at it afterwards."""
+"""A turn that ended with an answer, for listeners after it."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeAlias

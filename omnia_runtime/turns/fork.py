@@ -26,7 +26,7 @@ _log = structlog.get_logger()
 
 
 class ForkOutOfRange(OmniaError):
-    """The session does not have the turns that are asked for."""
+    """The session does not have the requested turns."""
 
     def __init__(self, wanted: int, expected: str) -> None:
         super().__init__(Code.INVALID_ARGUMENT, f"after_turn: expected {expected}, found {wanted}")
@@ -66,7 +66,7 @@ async def fork(
         raise SessionUnknown(session_id)
     require_owner(session, caller)
     length = 0
-    # What breaks off between two of them is a session that nobody knows, which expires.
+    # An interruption between two of them leaves a session without a client, which expires.
     for batch in batches(copied(session, after_turn), batch_bytes):
         length = await store.append(new_id, batch, expected_length=length)
     if not session.name:

@@ -33,7 +33,7 @@ class Caller(Struct, frozen=True):
 
 
 class UserTurn(Struct):
-    """A message of the user, and what is known of its turn while it runs.
+    """A message of the user, and the state of its turn while it runs.
 
     Attributes:
         metadata: that of the message.

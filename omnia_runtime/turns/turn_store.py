@@ -44,7 +44,7 @@ class TurnStore:
     """Appends the messages of turns. A write is completed even if its turn is cancelled."""
 
     def __init__(self, store: SessionStore, *, costs: bool = False) -> None:
-        """`costs`: a store that keeps no audit records is told them for what the calls cost."""
+        """`costs`: gets the calls for their costs, for a store that keeps no audit records."""
         self._store = store
         self._records = store.keeps_audit or costs
         self._writes: set[asyncio.Task[int]] = set()

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.browser.tab import Tab
 
@@ -22,7 +24,17 @@ const drawn = (text: string): string => {
   return root.innerHTML;
 };
 
-Object.assign(globalThis, { drawn });
+// The nodes of a text that comes in pieces: at the last of them, and when the answer has ended.
+const pieces = (text: string, size: number): [last: string, ended: string] => {
+  const root = document.createElement("div");
+  const answer = new Answer(root);
+  for (let end = size; end < text.length + size; end += size) answer.draw(text.slice(0, end));
+  const last = root.innerHTML;
+  answer.end(text);
+  return [last, root.innerHTML];
+};
+
+Object.assign(globalThis, { drawn, pieces });
 """
 _EXAMPLE = re.compile(
     r"^`{32} example\n(?P<text>[\s\S]*?)^\.\n(?P<html>[\s\S]*?)^`{32}$|^(?P<section>#{1,6} .*)$",
@@ -111,3 +123,32 @@ def test_the_examples_of_the_specification_are_drawn_as_it_has_them(drawing: Tab
         for (text, html), found in zip(wanted, drawn, strict=True)
     ]
     assert [each for each in outlines if each[1] != each[2]] == []
+
+
+def test_most_examples_look_as_at_the_end_while_they_are_written(drawing: Tab) -> None:
+    texts = json.dumps([text for text, _ in examples()])
+    drawn: list[tuple[str, str]] = drawing.value(f"{texts}.map((text) => pieces(text, 1))")
+    same = sum(last == ended for last, ended in drawn)
+    # The others have a definition, or a mark of a block, after what it changes.
+    assert same > 0.9 * len(drawn), f"{same} of {len(drawn)}"
+
+
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.lists(
+        st.deferred(
+            lambda: st.sampled_from([text for text, _ in examples()]) | st.text(max_size=20)
+        ),
+        max_size=6,
+    ),
+    st.sampled_from(["", "\n", "\n\n"]),
+)
+def test_a_text_is_the_same_nodes_in_whatever_pieces_it_comes(
+    drawing: Tab, texts: list[str], between: str
+) -> None:
+    text = json.dumps(between.join(texts))
+    for size in (1, 7, 400):
+        whole = f"pieces({text}, Infinity)[1]"
+        assert drawing.value(f"pieces({text}, {size})[1] === {whole}"), f"in pieces of {size}"

@@ -93,7 +93,7 @@ def test_a_document_is_the_same_nodes_in_whatever_pieces_it_comes(tab: Tab, piec
     tab.open(pieces.page)
     tab.until_text("#state", "Connected")
     whole = said(tab, 1, DOCUMENT)
-    for count, size in enumerate((1, 7, 40), 2):
+    for count, size in enumerate((1, 7, 40, 400), 2):
         assert said(tab, count, DOCUMENT, size) == whole
     assert "<h3>Orders</h3>" in whole
     assert "<strong>late</strong>" in whole
@@ -142,8 +142,26 @@ def test_nothing_that_an_answer_says_acts(tab: Tab, pieces: Served) -> None:
         "[" * 10_000,
         "`" * 9_999,
         "|a" * 5_000 + "|\n" + "|-" * 5_000 + "|\n",
+        "![" * 10_000,
+        "[a](" * 10_000,
+        "~~a" * 10_000,
+        "<a" * 10_000,
+        "".join(f"a{'`' * n}" for n in range(1, 300)),
     ],
-    ids=["quotes", "lists", "emphasis", "strong", "brackets", "code", "table"],
+    ids=[
+        "quotes",
+        "lists",
+        "emphasis",
+        "strong",
+        "brackets",
+        "code",
+        "table",
+        "pictures",
+        "links",
+        "strikethrough",
+        "markup",
+        "runs of backticks",
+    ],
 )
 def test_hostile_text_is_shown_and_the_page_goes_on(tab: Tab, pieces: Served, text: str) -> None:
     tab.open(pieces.page)

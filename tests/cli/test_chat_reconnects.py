@@ -172,7 +172,7 @@ async def test_an_answer_that_is_cut_is_told_and_not_asked_for_again(agent: Agen
             chat.type("go on")
             await chat.until("you said go on")
             assert await chat.end() == 1, chat.printed
-    assert "so far\nthe answer was cut here; what it said so far is kept\n" in chat.printed
+    assert "so far\nthe answer was interrupted here; its text so far is stored\n" in chat.printed
     assert [text for _, text in agent.said if text] == ["slow", "go on"]
 
 
@@ -190,7 +190,7 @@ async def test_a_session_that_is_gone_is_told_and_the_message_is_answered_in_a_n
             assert await chat.end() == 1, chat.printed
     (before, _), (after, _) = agent.said
     assert before != after
-    assert f"session {before} is gone; new session {after}" in chat.printed
+    assert f"session {before} has expired or was deleted; new session {after}" in chat.printed
     assert chat.printed.endswith(f"--session {after}\n")
 
 

@@ -16,14 +16,9 @@ from hypothesis import strategies as st
 from omnia_cli.evaluation.dataset import DatasetInvalid, read_dataset
 from omnia_cli.evaluation.differences import differences
 from omnia_cli.evaluation.junit import write_junit
-from omnia_cli.evaluation.results import (
-    CaseAnswer,
-    EvaluationResult,
-    ExitCode,
-    Report,
-    UsedTokens,
-    report,
-)
+from omnia_cli.evaluation.results import ExitCode, Report, report
+from omnia_core.conversation.usage import Usage
+from omnia_core.files.evals.case_results import CaseResult, Evaluation
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import EvalOutcome
 from tests.cli.test_commands import ROOT, omnia
@@ -238,9 +233,9 @@ def test_promptfoos_tests_are_taken_over_where_their_meaning_is_the_same(tmp_pat
 
 def answer(
     index: int, outcome: EvalOutcome, repeat: int = 1, score: float | None = 1.0
-) -> CaseAnswer:
-    result = EvaluationResult("e", "contains", 1, outcome, score, explanation="why \x00 not")
-    return CaseAnswer(index, repeat, "text", (result,), UsedTokens(cost_usd=0.5), 20.0)
+) -> CaseResult:
+    result = Evaluation("e", "contains", 1, outcome, score, explanation="why \x00 not")
+    return CaseResult(index, repeat, "text", (result,), Usage(cost_usd=0.5), 20.0)
 
 
 def test_the_pass_rate_is_that_of_each_case_and_no_mean_over_all() -> None:
@@ -261,12 +256,12 @@ def test_the_pass_rate_is_that_of_each_case_and_no_mean_over_all() -> None:
         ([answer(0, EvalOutcome.SCORED, score=0.1)], ExitCode.PASSED),
         ([answer(0, EvalOutcome.ERROR, score=None)], ExitCode.NOT_EVALUATED),
         ([answer(0, EvalOutcome.SKIPPED, score=None)], ExitCode.NOT_EVALUATED),
-        ([CaseAnswer(0, error="away")], ExitCode.FAILED),
+        ([CaseResult(0, error="away")], ExitCode.FAILED),
         ([], ExitCode.FAILED),
     ],
 )
 def test_the_exit_code_tells_failures_from_what_was_not_evaluated(
-    answers: list[CaseAnswer], code: ExitCode
+    answers: list[CaseResult], code: ExitCode
 ) -> None:
     assert report("a", ["one"], answers, 1.0).exit_code is code
 
@@ -275,7 +270,7 @@ def test_junit_has_a_suite_for_each_evaluation_and_survives_any_text(tmp_path: P
     made = report(
         "a",
         ["x\x1b"],
-        [answer(0, EvalOutcome.FAILED, score=0.0), CaseAnswer(0, 2, error="\x01")],
+        [answer(0, EvalOutcome.FAILED, score=0.0), CaseResult(0, 2, error="\x01")],
         1,
     )
     write_junit(tmp_path / "junit.xml", made)
@@ -305,14 +300,14 @@ JENKINS: dict[str, tuple[set[str], set[str], set[str]]] = {
 
 def test_junit_has_only_what_the_schema_of_jenkins_allows(tmp_path: Path) -> None:
     results = tuple(
-        EvaluationResult(str(outcome), "t", turn, outcome, error="why")
+        Evaluation(str(outcome), "t", turn, outcome, error="why")
         for outcome in EvalOutcome
         for turn in (1, 2)
     )
     answers = [
-        CaseAnswer(0, 1, "a", results),
-        CaseAnswer(0, 2, error="x"),
-        CaseAnswer(0, 3, not_asked="y"),
+        CaseResult(0, 1, "a", results),
+        CaseResult(0, 2, error="x"),
+        CaseResult(0, 3, not_asked="y"),
     ]
     write_junit(tmp_path / "junit.xml", report("a", ["one"], answers, 1))
     root = suites_of(tmp_path / "junit.xml")

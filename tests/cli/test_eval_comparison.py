@@ -6,30 +6,24 @@ from hypothesis import strategies as st
 
 from omnia_cli.evaluation.comparison import compare, interval, mcnemar, quantile
 from omnia_cli.evaluation.differences import broken, differences
-from omnia_cli.evaluation.results import (
-    CaseAnswer,
-    ComparedSide,
-    EvaluationResult,
-    ExitCode,
-    Report,
-    UsedTokens,
-    report,
-)
+from omnia_cli.evaluation.results import ExitCode, Report, report
+from omnia_core.conversation.usage import Usage
+from omnia_core.files.evals.case_results import CaseResult, Evaluation, RecordedSide
 from omnia_core.names import EvalOutcome
 
 
-def result(score: float, turn: int = 1, name: str = "e", why: str = "") -> EvaluationResult:
+def result(score: float, turn: int = 1, name: str = "e", why: str = "") -> Evaluation:
     outcome = EvalOutcome.PASSED if score >= 1 else EvalOutcome.FAILED
-    return EvaluationResult(name, "contains", turn, outcome, score, explanation=why)
+    return Evaluation(name, "contains", turn, outcome, score, explanation=why)
 
 
-def answer(before: list[float], now: list[float], **others: object) -> CaseAnswer:
-    def results(scores: list[float]) -> tuple[EvaluationResult, ...]:
+def answer(before: list[float], now: list[float], **others: object) -> CaseResult:
+    def results(scores: list[float]) -> tuple[Evaluation, ...]:
         return tuple(result(score, turn) for turn, score in enumerate(scores, 1))
 
-    side = ComparedSide(results(before), UsedTokens(cost_usd=0.2), 100.0)
-    values = {"usage": UsedTokens(cost_usd=0.1), "latency_ms": 300.0, **others}
-    return CaseAnswer(0, results=results(now), recorded=side, **values)  # type: ignore[arg-type]
+    side = RecordedSide(results(before), Usage(cost_usd=0.2), 100.0)
+    values = {"usage": Usage(cost_usd=0.1), "latency_ms": 300.0, **others}
+    return CaseResult(0, results=results(now), recorded=side, **values)  # type: ignore[arg-type]
 
 
 def test_the_quantiles_are_those_of_the_tables() -> None:
@@ -72,14 +66,14 @@ def test_each_session_counts_once_however_long_it_is() -> None:
         ([answer([0], [1])] * 9, ExitCode.PASSED),
         ([answer([1], [0])] * 9, ExitCode.FAILED),
         ([answer([1], [0])], ExitCode.PASSED),
-        ([answer([1], [1]), CaseAnswer(0, error="away")], ExitCode.FAILED),
+        ([answer([1], [1]), CaseResult(0, error="away")], ExitCode.FAILED),
         ([answer([1], [1], calls=10, unmatched=3)], ExitCode.NOT_EVALUATED),
-        ([CaseAnswer(0, not_asked="media")], ExitCode.NOT_EVALUATED),
+        ([CaseResult(0, not_asked="media")], ExitCode.NOT_EVALUATED),
         ([], ExitCode.NOT_EVALUATED),
     ],
 )
 def test_the_exit_code_tells_worse_from_not_compared(
-    answers: list[CaseAnswer], code: ExitCode
+    answers: list[CaseResult], code: ExitCode
 ) -> None:
     made = compare("a", "2", {str(number): each for number, each in enumerate(answers)})
     assert made.exit_code is code
@@ -94,19 +88,19 @@ def test_a_session_with_a_fifth_unmatched_calls_is_compared_and_no_more() -> Non
     ]
 
 
-def run(*answers: CaseAnswer) -> Report:
+def run(*answers: CaseResult) -> Report:
     return report("a", ["one", "two"], answers, 1.0)
 
 
 def test_a_difference_says_of_each_case_what_changed_and_why() -> None:
     before = run(
-        CaseAnswer(0, answer="12 March", results=(result(1), result(1, name="kind"))),
-        CaseAnswer(1, answer="Bye", results=(result(1),)),
+        CaseResult(0, answer="12 March", results=(result(1), result(1, name="kind"))),
+        CaseResult(1, answer="Bye", results=(result(1),)),
     )
     why = 'it does not contain "March"'
     now = run(
-        CaseAnswer(0, answer="Soon", results=(result(0, why=why), result(1, name="new"))),
-        CaseAnswer(1, answer="Bye!", results=(result(1),)),
+        CaseResult(0, answer="Soon", results=(result(0, why=why), result(1, name="new"))),
+        CaseResult(1, answer="Bye!", results=(result(1),)),
     )
     assert list(differences(before, now)) == [
         "broken: one",
@@ -122,8 +116,8 @@ def test_a_difference_says_of_each_case_what_changed_and_why() -> None:
 
 
 def test_a_difference_counts_repetitions_and_names_what_was_not_answered() -> None:
-    before = run(CaseAnswer(0, 1, "a", (result(1),)), CaseAnswer(0, 2, "a", (result(1),)))
-    now = run(CaseAnswer(0, 1, "a", (result(1),)), CaseAnswer(0, 2, error="away"))
+    before = run(CaseResult(0, 1, "a", (result(1),)), CaseResult(0, 2, "a", (result(1),)))
+    now = run(CaseResult(0, 1, "a", (result(1),)), CaseResult(0, 2, error="away"))
     assert list(differences(before, now))[:3] == [
         "broken: one",
         "      2 of 2 answers passed, now 1 of 2",
@@ -132,8 +126,8 @@ def test_a_difference_counts_repetitions_and_names_what_was_not_answered() -> No
 
 
 def test_what_a_budget_ended_is_neither_passed_nor_failed() -> None:
-    made = run(CaseAnswer(0, results=(result(1),)), CaseAnswer(1, not_asked="--max-cost"))
+    made = run(CaseResult(0, results=(result(1),)), CaseResult(1, not_asked="--max-cost"))
     assert [case.passed for case in made.cases] == [True, False]
     assert made.exit_code is ExitCode.NOT_EVALUATED
-    failed = run(CaseAnswer(0, results=(result(0),)), CaseAnswer(1, not_asked="--max-cost"))
+    failed = run(CaseResult(0, results=(result(0),)), CaseResult(1, not_asked="--max-cost"))
     assert failed.exit_code is ExitCode.FAILED

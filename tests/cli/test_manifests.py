@@ -67,12 +67,12 @@ def test_values_are_those_that_kubernetes_reads(tmp_path: Path) -> None:
     ("text", "line", "expected"),
     [
         ("a: [\n", 2, "neither JSON nor YAML"),
-        ("a: 1\nb: 2\na: 3\n", 3, '"a" stands here twice'),
+        ("a: 1\nb: 2\na: 3\n", 3, '"a" appears twice'),
         ("a: 1\n---\n- 1\n", 3, "expected an object"),
         ("a: !!python/object:os.system {}\n", 1, "is not supported"),
         ("a: 1\nb: " + "[" * 60_000, 2, "nested deeper than 200 levels"),
         ("[" * 60_000, 1, "nested deeper than 200 levels"),
-        ("a: &a [*a]", 1, "stands in the value that it repeats"),
+        ("a: &a [*a]", 1, "is inside the value that it repeats"),
         ("just words\n", 1, "expected an object"),
     ],
 )

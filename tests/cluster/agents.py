@@ -2,6 +2,7 @@
 
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.labels import INSTANCE
+from tests.cluster.harness.waiting import wait_until
 from tests.cluster.kubectl import Kubectl
 from tests.operator import objects, world
 from tests.operator.cluster import config_map
@@ -14,6 +15,15 @@ def ready(kubectl: Kubectl, name: str) -> None:
         *("wait", "--for=condition=Ready", f"agentruntime/{name}"),
         f"--timeout={READY_SECONDS}s",
         seconds=READY_SECONDS + 10,
+    )
+
+
+def emptied(kubectl: Kubectl) -> None:
+    """Delete all agents of a namespace, all that they refer to, and the clients of a test."""
+    kubectl("delete", "omnia", "--all", "--wait=true", "--timeout=60s", seconds=70)
+    kubectl("delete", "pods", "--selector=run", "--grace-period=1", "--timeout=60s", seconds=70)
+    wait_until(
+        "no agent is left", lambda: not kubectl.list("deployments", INSTANCE), seconds=READY_SECONDS
     )
 
 

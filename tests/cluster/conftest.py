@@ -60,6 +60,19 @@ def cluster_kubectl(cluster: Cluster) -> Kubectl:
 @pytest.fixture
 def kubectl(cluster_kubectl: Kubectl) -> Iterator[Kubectl]:
     """kubectl in a namespace of the test's own."""
+    with _in_namespace(cluster_kubectl) as here:
+        yield here
+
+
+@pytest.fixture(scope="module")
+def shared(cluster_kubectl: Kubectl) -> Iterator[Kubectl]:
+    """kubectl in a namespace of the file's own, for what several tests only look at."""
+    with _in_namespace(cluster_kubectl) as here:
+        yield here
+
+
+@contextlib.contextmanager
+def _in_namespace(cluster_kubectl: Kubectl) -> Iterator[Kubectl]:
     namespace = f"test-{uuid.uuid4().hex[:8]}"
     cluster_kubectl("create", "namespace", namespace)
     here = replace(cluster_kubectl, namespace=namespace)
@@ -180,6 +193,16 @@ def _released(cluster: Cluster, version: str, commit: str, folder: Path) -> Rele
 @pytest.fixture
 def redis(redis_image: None, kubectl: Kubectl) -> str:
     """A real Redis in the namespace of the test; the name of the Secret with its address."""
+    return _redis(kubectl)
+
+
+@pytest.fixture(scope="module")
+def shared_redis(redis_image: None, shared: Kubectl) -> str:
+    """A real Redis in the namespace of the file."""
+    return _redis(shared)
+
+
+def _redis(kubectl: Kubectl) -> str:
     kubectl.apply_files(FOREIGN / "redis.yaml")
     kubectl.wait_available("redis")
     return "redis"

@@ -55,6 +55,17 @@ class Kubectl:
         """Apply a file, or every file of a folder, under strict validation."""
         return self(*APPLY, f"--filename={path}")
 
+    def accepts(self, *objects: Object) -> str:
+        """Apply objects as a dry run: the API server checks them and fills in the defaults.
+
+        Return them as it would keep them, in JSON. No operator sees them, so no pod starts.
+        """
+        return self(*DRY_RUN, "--filename=-", stdin=yaml.safe_dump_all(objects))
+
+    def accepts_files(self, path: Path) -> str:
+        """Apply a file, or every file of a folder, as a dry run."""
+        return self(*DRY_RUN, f"--filename={path}")
+
     def get(self, kind: str, name: str) -> Object:
         """Return one object."""
         found: Object = json.loads(self("get", kind, name, "--output=json"))
@@ -87,3 +98,4 @@ class Kubectl:
 
 
 APPLY = ("apply", "--server-side", "--validate=strict")
+DRY_RUN = (*APPLY, "--dry-run=server", "--output=json")

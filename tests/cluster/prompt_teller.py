@@ -35,20 +35,23 @@ web.run_app(app, host="0.0.0.0", port=8000, access_log=None)
 _MANY = """
 import asyncio, json, sys
 from websockets.asyncio.client import connect
-url, count = sys.argv[1], int(sys.argv[2])
+url, count, users = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 
-async def begin(gate):
-    async with gate, asyncio.timeout(60), connect(url, open_timeout=30) as socket:
+async def begin(gate, number):
+    user = f"user-{number % users}" if users else ""
+    headers = {"x-user-id": user} if user else {}
+    connecting = connect(url, open_timeout=30, additional_headers=headers)
+    async with gate, asyncio.timeout(60), connecting as socket:
         session = json.loads(await socket.recv())["session_id"]
         await socket.send(json.dumps({"type": "message", "content": "Which version are you?"}))
         async for text in socket:
             frame = json.loads(text)
             if frame["type"] in ("done", "error"):
-                return session, frame.get("content") or text
+                return session, user, frame.get("content") or text
 
 async def main():
     gate = asyncio.Semaphore(20)
-    print(json.dumps(await asyncio.gather(*(begin(gate) for _ in range(count)))))
+    print(json.dumps(await asyncio.gather(*(begin(gate, each) for each in range(count)))))
 
 asyncio.run(main())
 """
@@ -86,7 +89,22 @@ def prompt_teller() -> list[JsonObject]:
 
 def begin_sessions(kubectl: Kubectl, agent: str, count: int) -> dict[str, str]:
     """Return what an agent answers to the first message of new sessions, by session."""
+    return {session: said for session, _, said in _begin(kubectl, agent, count, 0)}
+
+
+def begin_sessions_of_users(
+    kubectl: Kubectl, agent: str, users: int, sessions: int
+) -> list[tuple[str, str, str]]:
+    """Begin so many sessions of each of so many users, whose header is `x-user-id`.
+
+    Return the session, the user and the answer of each.
+    """
+    return _begin(kubectl, agent, users * sessions, users)
+
+
+def _begin(kubectl: Kubectl, agent: str, count: int, users: int) -> list[tuple[str, str, str]]:
     url = f"ws://{agent}:8080/ws"
     pod = (f"deployment/{agent}", "--container=facade")
-    said = kubectl("exec", *pod, "--", "python", "-c", _MANY, url, str(count), seconds=300)
-    return dict(json.loads(said))
+    arguments = (url, str(count), str(users))
+    said = kubectl("exec", *pod, "--", "python", "-c", _MANY, *arguments, seconds=300)
+    return [(session, user, answer) for session, user, answer in json.loads(said)]

@@ -93,7 +93,9 @@ def talk(kubectl: Kubectl, agent: str, *messages: str, session: str = "") -> tup
 def talk_often(kubectl: Kubectl, agent: str, sessions: int, turns: int) -> list[str]:
     """Hold so many conversations of so many turns; return their sessions."""
     url = f"ws://{_address(kubectl, agent)}/ws"
-    names: list[str] = json.loads(_run(kubectl, agent, _MANY, url, str(sessions), str(turns)))
+    arguments = (url, str(sessions), str(turns))
+    seconds = 60 + sessions * turns / 2
+    names: list[str] = json.loads(_run(kubectl, agent, _MANY, *arguments, seconds=seconds))
     return names
 
 
@@ -124,13 +126,14 @@ def _address(kubectl: Kubectl, agent: str) -> str:
     return f"{agent}:{port['port']}"
 
 
-def _run(kubectl: Kubectl, agent: str, script: str, *arguments: str) -> str:
+def _run(kubectl: Kubectl, agent: str, script: str, *arguments: str, seconds: float = 60) -> str:
     said: list[str] = []
     pod = (f"deployment/{agent}", "--container=facade")
 
     def answers() -> bool:
         try:
-            said.append(kubectl("exec", *pod, "--", "python", "-c", script, *arguments))
+            program = ("python", "-c", script, *arguments)
+            said.append(kubectl("exec", *pod, "--", *program, seconds=seconds))
         except HarnessError as error:
             if "refused" not in str(error):
                 raise

@@ -67,62 +67,62 @@ def token(kubectl: Kubectl, audience: str, *, account: str = "chatter") -> str:
     return kubectl("create", "token", account, f"--audience={audience}").strip()
 
 
-def test_the_clusters_tokens_open_the_agent_that_they_are_for(kubectl: Kubectl) -> None:
-    kubectl("create", "serviceaccount", "chatter")
-    kubectl.apply(closed())
-    ready(kubectl, "helper")
-    audience = f"omnia://{kubectl.namespace}/helper"
+def test_the_clusters_tokens_open_the_agent_that_they_are_for(shared: Kubectl) -> None:
+    shared("create", "serviceaccount", "chatter")
+    shared.apply(closed())
+    ready(shared, "helper")
+    audience = f"omnia://{shared.namespace}/helper"
 
-    assert say(kubectl, token(kubectl, audience)) == "done"
-    assert condition(kubectl, "helper", "ExternalAuth")[:2] == ("True", "DashboardOnly")
+    assert say(shared, token(shared, audience)) == "done"
+    assert condition(shared, "helper", "ExternalAuth")[:2] == ("True", "DashboardOnly")
 
-    other = say(kubectl, token(kubectl, f"omnia://{kubectl.namespace}/other"))
+    other = say(shared, token(shared, f"omnia://{shared.namespace}/other"))
     assert other.startswith("401 ")
     assert f"expected {audience}" in other
-    assert say(kubectl, token(kubectl, "https://elsewhere.example")).startswith("401 ")
-    assert say(kubectl, "").startswith("401 ")
+    assert say(shared, token(shared, "https://elsewhere.example")).startswith("401 ")
+    assert say(shared, "").startswith("401 ")
 
 
 def test_accounts_of_another_namespace_come_in_when_they_are_named(
-    kubectl: Kubectl, omnia: Kubectl
+    shared: Kubectl, omnia: Kubectl
 ) -> None:
-    kubectl.apply(closed())
-    ready(kubectl, "helper")
-    foreign = token(omnia, f"omnia://{kubectl.namespace}/helper", account="default")
-    assert f'of the namespace "{omnia.namespace}" may not' in say(kubectl, foreign)
-    before = pods(kubectl)
+    shared.apply(closed())
+    ready(shared, "helper")
+    foreign = token(omnia, f"omnia://{shared.namespace}/helper", account="default")
+    assert f'of the namespace "{omnia.namespace}" may not' in say(shared, foreign)
+    before = pods(shared)
 
-    kubectl.apply(closed({"management": {"namespaces": [omnia.namespace]}}))
+    shared.apply(closed({"management": {"namespaces": [omnia.namespace]}}))
 
-    wait_until("it is let in", lambda: say(kubectl, foreign) == "done", seconds=KNOWN_SECONDS)
-    assert pods(kubectl) == before
+    wait_until("it is let in", lambda: say(shared, foreign) == "done", seconds=KNOWN_SECONDS)
+    assert pods(shared) == before
 
 
 def test_a_client_key_of_kubectls_making_opens_the_agent_until_it_is_deleted(
-    kubectl: Kubectl, tmp_path: Path
+    shared: Kubectl, tmp_path: Path
 ) -> None:
-    kubectl.apply(closed({"clientKeys": {}}))
-    ready(kubectl, "helper")
-    before = pods(kubectl)
-    assert say(kubectl, "k3y").startswith("401 ")
+    shared.apply(closed({"clientKeys": {}}))
+    ready(shared, "helper")
+    before = pods(shared)
+    assert say(shared, "k3y").startswith("401 ")
 
     name = "agent-helper-clientkey-shop"
     (tmp_path / "keyHash").write_bytes(sha256(b"k3y").digest())
-    kubectl("create", "secret", "generic", name, f"--from-file={tmp_path / 'keyHash'}")
-    assert say(kubectl, "k3y").startswith("401 ")
-    kubectl(
+    shared("create", "secret", "generic", name, f"--from-file={tmp_path / 'keyHash'}")
+    assert say(shared, "k3y").startswith("401 ")
+    shared(
         *("label", "secret", name),
         "omnia.altairalabs.ai/credential-kind=agent-client-key",
         "omnia.altairalabs.ai/agent=helper",
     )
-    wait_until("the key works", lambda: say(kubectl, "k3y") == "done", seconds=KNOWN_SECONDS)
-    collected = kubectl.get("secret", "omnia-helper-auth")["data"]
+    wait_until("the key works", lambda: say(shared, "k3y") == "done", seconds=KNOWN_SECONDS)
+    collected = shared.get("secret", "omnia-helper-auth")["data"]
     assert collected == {f"{name}.keyHash": b64encode(sha256(b"k3y").digest()).decode()}
 
-    kubectl("delete", "secret", name)
+    shared("delete", "secret", name)
     wait_until(
         "the key is refused",
-        lambda: say(kubectl, "k3y").startswith("401 "),
+        lambda: say(shared, "k3y").startswith("401 "),
         seconds=KNOWN_SECONDS,
     )
-    assert pods(kubectl) == before
+    assert pods(shared) == before

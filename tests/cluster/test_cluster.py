@@ -59,49 +59,55 @@ def function(**changes: object) -> str:
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
-def test_an_example_applies_under_strict_validation(kubectl: Kubectl, example: Path) -> None:
-    kubectl.apply_files(example)
+def test_an_example_applies_under_strict_validation(
+    cluster_kubectl: Kubectl, example: Path
+) -> None:
+    cluster_kubectl.accepts_files(example)
 
 
 @pytest.mark.parametrize("block", SPEC_BLOCKS, ids=lambda path: path.stem)
-def test_a_block_of_the_specification_applies_as_written(kubectl: Kubectl, block: Path) -> None:
+def test_a_block_of_the_specification_applies_as_written(
+    cluster_kubectl: Kubectl, block: Path
+) -> None:
     written = objects.load(block)
     document = written if "kind" in written else objects.merge(objects.agent(), written)
     document["metadata"].pop("namespace", None)
-    kubectl.apply(document)
+    cluster_kubectl.accepts(document)
 
 
-def test_the_function_of_the_specification_applies(kubectl: Kubectl) -> None:
-    assert "summarizer" in kubectl.apply(SUMMARIZER)
+def test_the_function_of_the_specification_applies(cluster_kubectl: Kubectl) -> None:
+    assert "summarizer" in cluster_kubectl.accepts(SUMMARIZER)
 
 
 @pytest.mark.parametrize("missing", ["inputSchema", "outputSchema"])
 def test_a_function_without_a_schema_is_refused_with_what_to_do(
-    kubectl: Kubectl, missing: str
+    cluster_kubectl: Kubectl, missing: str
 ) -> None:
-    message = kubectl.refusal(*APPLY, "--filename=-", stdin=function(**{missing: None}))
+    message = cluster_kubectl.refusal(*APPLY, "--filename=-", stdin=function(**{missing: None}))
     assert "add both inputSchema and outputSchema, or set mode: agent" in message
 
 
 @pytest.mark.parametrize("mode", ["agent", None])
 def test_an_agent_with_schemas_is_refused_with_what_to_do(
-    kubectl: Kubectl, mode: str | None
+    cluster_kubectl: Kubectl, mode: str | None
 ) -> None:
     facade = {"type": "websocket"}
-    message = kubectl.refusal(*APPLY, "--filename=-", stdin=function(mode=mode, facade=facade))
+    message = cluster_kubectl.refusal(
+        *APPLY, "--filename=-", stdin=function(mode=mode, facade=facade)
+    )
     assert "remove them, or set mode: function" in message
 
 
-def test_a_function_over_websocket_is_refused_with_what_to_do(kubectl: Kubectl) -> None:
+def test_a_function_over_websocket_is_refused_with_what_to_do(cluster_kubectl: Kubectl) -> None:
     wrong = function(facade={"type": "websocket"})
-    message = kubectl.refusal(*APPLY, "--filename=-", stdin=wrong)
+    message = cluster_kubectl.refusal(*APPLY, "--filename=-", stdin=wrong)
     assert "spec.facade.type" in message
     assert "set facade.type: grpc" in message
 
 
-def test_a_misspelt_field_is_refused_under_kubectls_own_default(kubectl: Kubectl) -> None:
+def test_a_misspelt_field_is_refused_under_kubectls_own_default(cluster_kubectl: Kubectl) -> None:
     wrong = function(facade={"type": "grpc", "prot": 8080})
-    message = kubectl.refusal("apply", "--filename=-", stdin=wrong)
+    message = cluster_kubectl.refusal("apply", "--filename=-", stdin=wrong)
     assert 'unknown field "spec.facade.prot"' in message
 
 
@@ -115,16 +121,16 @@ def test_a_misspelt_field_is_refused_under_kubectls_own_default(kubectl: Kubectl
     ],
 )
 def test_a_policy_that_bounds_nothing_or_everything_is_refused_with_what_to_do(
-    kubectl: Kubectl, spec: dict[str, Any], advice: str
+    cluster_kubectl: Kubectl, spec: dict[str, Any], advice: str
 ) -> None:
-    policy = objects.document("SessionRetentionPolicy", "retention", spec, kubectl.namespace)
-    message = kubectl.refusal(*APPLY, "--filename=-", stdin=yaml.safe_dump(policy))
+    policy = objects.document("SessionRetentionPolicy", "retention", spec, "default")
+    message = cluster_kubectl.refusal(*APPLY, "--filename=-", stdin=yaml.safe_dump(policy))
     assert advice in message
 
 
-def test_the_api_server_fills_in_the_defaults(kubectl: Kubectl) -> None:
-    kubectl.apply_files(ROOT / "examples/hello-agent/agent.yaml")
-    spec = kubectl.get("agentruntime", "hello-agent")["spec"]
+def test_the_api_server_fills_in_the_defaults(cluster_kubectl: Kubectl) -> None:
+    agent = ROOT / "examples/hello-agent/agent.yaml"
+    spec = json.loads(cluster_kubectl.accepts_files(agent))["spec"]
     assert spec["facade"] == {
         "type": "websocket",
         "port": 8080,
@@ -152,11 +158,15 @@ def test_every_kind_is_listed_by_its_category_and_short_name(kubectl: Kubectl) -
     }
 
 
-def test_a_pod_is_reached_by_the_name_and_the_address_of_its_service(
-    kubectl: Kubectl, omnia: Kubectl
-) -> None:
-    kubectl.apply_files(ROOT / "examples/support-agent/order-api.yaml")
-    kubectl.wait_available("order-api")
+@pytest.fixture(scope="module")
+def order_api(shared: Kubectl, omnia: Kubectl) -> Kubectl:
+    """kubectl where the order API of the example runs."""
+    shared.apply_files(ROOT / "examples/support-agent/order-api.yaml")
+    shared.wait_available("order-api")
+    return shared
+
+
+def test_a_pod_is_reached_by_the_name_and_the_address_of_its_service(order_api: Kubectl) -> None:
     call = (
         "import urllib.request;"
         "print(urllib.request.urlopen('http://order-api:8000/', timeout=5).read().decode())"
@@ -164,24 +174,20 @@ def test_a_pod_is_reached_by_the_name_and_the_address_of_its_service(
     # The address may refuse for a moment after the pod is ready.
     wait_until(
         "the Service answers",
-        lambda: kubectl.succeeds("exec", "deployment/order-api", "--", "python", "-c", call),
+        lambda: order_api.succeeds("exec", "deployment/order-api", "--", "python", "-c", call),
         seconds=15,
     )
 
 
-def test_nothing_outside_the_cluster_is_reached(
-    cluster: Cluster, kubectl: Kubectl, omnia: Kubectl
-) -> None:
+def test_nothing_outside_the_cluster_is_reached(cluster: Cluster, order_api: Kubectl) -> None:
     if not isinstance(cluster, OwnCluster):
         pytest.skip("only a cluster of our own is closed")
-    kubectl.apply_files(ROOT / "examples/support-agent/order-api.yaml")
-    kubectl.wait_available("order-api")
     # 198.51.100.0/24 is reserved for documentation (RFC 5737).
     connect = "import socket; socket.create_connection(('198.51.100.1', 443), timeout=5)"
-    message = kubectl.refusal("exec", "deployment/order-api", "--", "python", "-c", connect)
+    message = order_api.refusal("exec", "deployment/order-api", "--", "python", "-c", connect)
     assert "unreachable" in message
     look_up = "import socket; socket.getaddrinfo('example.org', 443)"
-    message = kubectl.refusal("exec", "deployment/order-api", "--", "python", "-c", look_up)
+    message = order_api.refusal("exec", "deployment/order-api", "--", "python", "-c", look_up)
     assert "gaierror" in message
 
 

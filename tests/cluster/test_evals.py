@@ -1,6 +1,8 @@
 """Conversations are evaluated on a real cluster: by the runtime, and by the worker beside it."""
 
+import datetime as dt
 import json
+import os
 from collections import Counter
 
 import pytest
@@ -11,15 +13,18 @@ from omnia_core.sessions import EvalResult
 from omnia_core.sessions.evaluations import decode_result
 from omnia_operator.labels import INSTANCE
 from tests.cluster.agents import condition, here, ready
+from tests.cluster.harness.console import say
 from tests.cluster.harness.waiting import wait_until
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.talking import talk_often
 from tests.operator import objects, world
 from tests.operator.cluster import config_map
 
-pytestmark = [pytest.mark.usefixtures("omnia"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.usefixtures("omnia"), pytest.mark.timeout(600)]
 
-SESSIONS, TURNS, RATE = 40, 3, 20
+SESSIONS = int(os.environ.get("EVAL_SESSIONS", "40"))
+"""How many sessions are evaluated (200 for the full size)."""
+TURNS, RATE = 3, 20
 VERDICT = json.dumps({"score": 0.75, "passed": True, "reasoning": "fine"})
 EVALS: list[JsonObject] = [
     {
@@ -71,15 +76,18 @@ def evaluated(redis: str) -> list[JsonObject]:
 
 def results(kubectl: Kubectl, redis: str, sessions: list[str]) -> list[EvalResult]:
     """Return what the store has of the evaluations of sessions."""
-    found = []
-    for name in sessions:
-        key = f"omnia:{kubectl.namespace}:helper:{{{name}}}:past"
-        text = kubectl("exec", f"deployment/{redis}", "--", "redis-cli", "--json", "HGETALL", key)
-        fields: dict[str, str] = json.loads(text)
-        found += [
-            decode_result(value) for field, value in fields.items() if field.startswith("eval:")
-        ]
-    return found
+    keys = (f"omnia:{kubectl.namespace}:helper:{{{name}}}:past" for name in sessions)
+    commands = "".join(f"HGETALL {key}\n" for key in keys)
+    cli = ("exec", "--stdin", f"deployment/{redis}", "--", "redis-cli", "--json")
+    answers: list[dict[str, str]] = [
+        json.loads(line) for line in kubectl(*cli, stdin=commands).splitlines()
+    ]
+    return [
+        decode_result(value)
+        for fields in answers
+        for field, value in fields.items()
+        if field.startswith("eval:")
+    ]
 
 
 def test_turns_and_sessions_are_evaluated_and_exactly_the_sampled_ones_judged(
@@ -94,6 +102,7 @@ def test_turns_and_sessions_are_evaluated_and_exactly_the_sampled_ones_judged(
         seconds=60,
     )
     names = talk_often(kubectl, "helper", SESSIONS, TURNS)
+    over = dt.datetime.now(dt.UTC)
     turns = [(name, number) for name in names for number in range(1, TURNS + 1)]
     judged = {turn for turn in turns if sampled(*turn, RATE)}
     whole = {(name, TURNS) for name in names if sampled(name, SESSION, RATE)}
@@ -110,6 +119,8 @@ def test_turns_and_sessions_are_evaluated_and_exactly_the_sampled_ones_judged(
 
     assert (of("answers"), of("kind"), of("whole")) == (set(turns), judged, whole)
     assert {each.outcome for each in found} == {"passed"}
+    last = (max(dt.datetime.fromisoformat(each.at) for each in found) - over).total_seconds()
+    say(f"{expected}; the last one {last:.1f} s after the last message")
 
 
 def test_without_a_judge_the_agent_serves_and_says_what_to_add(

@@ -8,6 +8,7 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import API_VERSION
 from omnia_operator.labels import INSTANCE
 from tests.cluster.agents import condition, here, pods, ready
+from tests.cluster.harness.images import image
 from tests.cluster.harness.waiting import wait_until
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.talking import say
@@ -27,14 +28,11 @@ def agent(facade: JsonObject | None = None, runtime: JsonObject | None = None) -
     }
 
 
-def beside(kubectl: Kubectl, name: str, script: str, **fields: object) -> JsonObject:
+def beside(name: str, script: str, **fields: object) -> JsonObject:
     """A container with the image of the facade, which the nodes have."""
-    kubectl.apply(agent())
-    ready(kubectl, "fitted")
-    (own,) = kubectl.get("deployment", "fitted")["spec"]["template"]["spec"]["containers"]
     return {
         "name": name,
-        "image": own["image"],
+        "image": image("facade"),
         "imagePullPolicy": "IfNotPresent",
         "command": ["python", "-c", script],
         **fields,
@@ -46,11 +44,9 @@ def test_containers_of_the_user_run_beside_the_agent(kubectl: Kubectl) -> None:
     mounts = [{"name": "shared", "mountPath": "/shared"}]
     ends = "signal.signal(signal.SIGTERM, lambda *_: sys.exit())"
     wait = f"import signal, sys; {ends}; signal.pause()"
-    seed = beside(kubectl, "seed", "open('/shared/seed', 'w').write('x')", volumeMounts=mounts)
-    more = beside(
-        kubectl, "more", f"assert open('/shared/seed').read() == 'x'; {wait}", volumeMounts=mounts
-    )
-    proxy = beside(kubectl, "proxy", wait, restartPolicy="Always")
+    seed = beside("seed", "open('/shared/seed', 'w').write('x')", volumeMounts=mounts)
+    more = beside("more", f"assert open('/shared/seed').read() == 'x'; {wait}", volumeMounts=mounts)
+    proxy = beside("proxy", wait, restartPolicy="Always")
     runtime = {
         "podLabels": {"team": "support"},
         "podAnnotations": {"example.com/owner": "support"},
@@ -89,9 +85,11 @@ def test_a_field_that_kubernetes_refuses_is_told_with_its_place(kubectl: Kubectl
 
 
 @pytest.mark.parametrize("case", ["platform", "gateway"])
-def test_the_api_server_accepts_every_field_of_the_resource(kubectl: Kubectl, case: str) -> None:
+def test_the_api_server_accepts_every_field_of_the_resource(
+    cluster_kubectl: Kubectl, case: str
+) -> None:
     (document,) = objects.documents(objects.DATA / "golden" / case / "in.yaml")
-    kubectl.apply(here(document))
+    cluster_kubectl.accepts(here(document))
 
 
 def test_an_agent_is_scaled_like_a_deployment(kubectl: Kubectl) -> None:

@@ -75,13 +75,22 @@ def drifted(verdicts: list[Object]) -> list[Object]:
     return [each for each in verdicts if each["serverSide"] or each["threeWay"]]
 
 
+@pytest.fixture(scope="module")
+def examples(shared: Kubectl, omnia: Kubectl) -> Kubectl:
+    """kubectl where the examples are applied, all at once."""
+    for name in AGENTS:
+        text = yaml.safe_dump_all(manifests(name, shared.namespace))
+        shared("apply", "--filename=-", stdin=text)
+    return shared
+
+
 @pytest.mark.parametrize("name", AGENTS)
 def test_argo_cd_and_kubectl_see_no_difference_in_a_quiet_agent(
-    kubectl: Kubectl, argocd_diff: Compare, name: str
+    examples: Kubectl, argocd_diff: Compare, name: str
 ) -> None:
+    kubectl = examples
     objects = manifests(name, kubectl.namespace)
     text = yaml.safe_dump_all(objects)
-    kubectl("apply", "--filename=-", stdin=text)
     quiet(kubectl, name)
 
     assert kubectl("diff", "--filename=-", stdin=text) == ""
@@ -93,9 +102,8 @@ def test_argo_cd_and_kubectl_see_no_difference_in_a_quiet_agent(
     assert drifted(argocd_diff(objects)) == []
 
 
-def test_argo_cd_sees_what_somebody_changed(kubectl: Kubectl, argocd_diff: Compare) -> None:
-    objects = manifests("hello-agent", kubectl.namespace)
-    kubectl("apply", "--filename=-", stdin=yaml.safe_dump_all(objects))
+def test_argo_cd_sees_what_somebody_changed(examples: Kubectl, argocd_diff: Compare) -> None:
+    objects = manifests("hello-agent", examples.namespace)
     agent = next(each for each in objects if each["kind"] == "AgentRuntime")
     other = json.loads(json.dumps(agent))
     other["spec"].setdefault("facade", {})["port"] = 8088
@@ -119,8 +127,8 @@ def test_argo_cd_sees_no_difference_in_the_chart_it_installed(
     assert [(each["kind"], each["name"]) for each in found if each["serverSide"]] == []
 
 
-def test_applying_again_by_force_writes_nothing_of_a_quiet_agent(kubectl: Kubectl) -> None:
-    name = "support-agent"
+def test_applying_again_by_force_writes_nothing_of_a_quiet_agent(examples: Kubectl) -> None:
+    kubectl, name = examples, "support-agent"
     text = yaml.safe_dump_all(manifests(name, kubectl.namespace))
     force = ("apply", "--server-side", "--force-conflicts", "--filename=-")
     kubectl(*force, stdin=text)
@@ -134,7 +142,7 @@ def test_applying_again_by_force_writes_nothing_of_a_quiet_agent(kubectl: Kubect
         kubectl("annotate", "--overwrite", f"agentruntime/{name}", f"example.com/applied={number}")
 
     # An agent that comes later is ready: whatever the applies led to is over.
-    kubectl.apply_files(EXAMPLES / "hello-agent")
-    ready(kubectl, "hello-agent")
+    kubectl.apply_files(EXAMPLES / "echo-agent")
+    ready(kubectl, "echo-agent")
     assert condition(kubectl, name, "Ready")[0] == "True"
     assert versions(kubectl, name) == before

@@ -34,7 +34,7 @@ def provider(*allowed: str) -> JsonObject:
 
 
 @pytest.fixture
-def shared(kubectl: Kubectl) -> Iterator[Kubectl]:
+def granting(kubectl: Kubectl) -> Iterator[Kubectl]:
     """A second namespace, whose Provider has a key."""
     there = replace(kubectl, namespace=f"shared-{uuid.uuid4().hex[:8]}")
     kubectl("create", "namespace", there.namespace)
@@ -46,20 +46,20 @@ def shared(kubectl: Kubectl) -> Iterator[Kubectl]:
 
 @pytest.mark.timeout(200)
 def test_a_withdrawn_grant_ends_the_pods_and_deletes_the_copied_key(
-    kubectl: Kubectl, shared: Kubectl
+    kubectl: Kubectl, granting: Kubectl
 ) -> None:
-    shared.apply(KEYS, provider(kubectl.namespace))
-    reference = {"name": "model", "namespace": shared.namespace}
+    granting.apply(KEYS, provider(kubectl.namespace))
+    reference = {"name": "model", "namespace": granting.namespace}
     kubectl.apply(*everything({"providers": [{"name": "default", "providerRef": reference}]})[:3])
     ready(kubectl, "helper")
     assert kubectl.succeeds("get", "secret", COPIED)
 
-    shared.apply(provider())
+    granting.apply(provider())
     kubectl.wait_gone("secret", COPIED, seconds=10)
     kubectl.wait_gone("deployment", "helper", seconds=10)
     wait_until("the pods end", lambda: not pods(kubectl), seconds=60)
     assert condition(kubectl, "helper", "ProviderReady")[1] == "ProviderNotGranted"
     assert "GrantRevoked" in {each["reason"] for each in kubectl.list("events")}
 
-    shared.apply(provider(kubectl.namespace))
+    granting.apply(provider(kubectl.namespace))
     ready(kubectl, "helper")

@@ -28,32 +28,32 @@ OPENAI: JsonObject = {"type": "openai", "model": "gpt", "secretRef": {"name": "k
 
 
 @pytest.mark.parametrize("name", ["demo-agent", "echo-agent", "hello-agent", "support-agent"])
-def test_an_example_agent_answers_over_its_service(kubectl: Kubectl, name: str) -> None:
-    kubectl.apply_files(EXAMPLES / name)
-    ready(kubectl, name)
+def test_an_example_agent_answers_over_its_service(shared: Kubectl, name: str) -> None:
+    shared.apply_files(EXAMPLES / name)
+    ready(shared, name)
 
-    (answer,) = say(kubectl, name, "Hello!")
+    (answer,) = say(shared, name, "Hello!")
     assert answer
     assert '"error"' not in answer
 
 
-def test_the_example_agent_with_a_tool_calls_it(kubectl: Kubectl) -> None:
-    kubectl.apply_files(EXAMPLES / "support-agent")
-    kubectl.wait_available("order-api")
-    ready(kubectl, "support-agent")
+def test_the_example_agent_with_a_tool_calls_it(shared: Kubectl) -> None:
+    shared.apply_files(EXAMPLES / "support-agent")
+    shared.wait_available("order-api")
+    ready(shared, "support-agent")
 
-    (answer,) = say(kubectl, "support-agent", "Where is my order A-1001?")
+    (answer,) = say(shared, "support-agent", "Where is my order A-1001?")
     assert "12 March" in answer
 
 
-def test_the_example_functions_answer_over_their_services(kubectl: Kubectl) -> None:
+def test_the_example_functions_answer_over_their_services(shared: Kubectl) -> None:
     for name in ("echo-function", "summarizer-function"):
-        kubectl.apply_files(EXAMPLES / name)
-    ready(kubectl, "echo-function")
-    ready(kubectl, "summarizer-function")
+        shared.apply_files(EXAMPLES / name)
+    ready(shared, "echo-function")
+    ready(shared, "summarizer-function")
 
-    assert call(kubectl, "echo-function", {"message": "hello"})["output"] == {"echo": "hello"}
-    summary = call(kubectl, "summarizer-function", {"text": "A long text."})
+    assert call(shared, "echo-function", {"message": "hello"})["output"] == {"echo": "hello"}
+    summary = call(shared, "summarizer-function", {"text": "A long text."})
     assert summary["output"]["summary"]
 
 
@@ -91,19 +91,19 @@ def uid_of(kubectl: Kubectl, kind: str, name: str) -> str:
     return kubectl("get", kind, name, "--ignore-not-found", uid).strip()
 
 
-def test_an_owned_object_that_is_edited_is_mended_within_seconds(kubectl: Kubectl) -> None:
-    kubectl.apply(*everything())
-    ready(kubectl, "helper")
+def test_an_owned_object_that_is_edited_is_mended_within_seconds(shared: Kubectl) -> None:
+    shared.apply(*everything())
+    ready(shared, "helper")
 
     port = '{"spec":{"ports":[{"name":"facade","port":1234,"targetPort":"facade"}]}}'
-    kubectl("patch", "service", "helper", "--type=merge", f"--patch={port}")
-    kubectl("scale", "deployment", "helper", "--replicas=3")
-    kubectl("patch", "configmap", "omnia-helper-tools", "--type=merge", '--patch={"data":null}')
+    shared("patch", "service", "helper", "--type=merge", f"--patch={port}")
+    shared("scale", "deployment", "helper", "--replicas=3")
+    shared("patch", "configmap", "omnia-helper-tools", "--type=merge", '--patch={"data":null}')
 
     def mended() -> bool:
-        (found,) = kubectl.get("service", "helper")["spec"]["ports"]
-        replicas = kubectl.get("deployment", "helper")["spec"]["replicas"]
-        data = kubectl.get("configmap", "omnia-helper-tools").get("data")
+        (found,) = shared.get("service", "helper")["spec"]["ports"]
+        replicas = shared.get("deployment", "helper")["spec"]["replicas"]
+        data = shared.get("configmap", "omnia-helper-tools").get("data")
         return (found["port"], replicas, data) == (8080, 1, {"tools.yaml": "handlers: []\n"})
 
     wait_until("everything is mended", mended, seconds=RESTORED_SECONDS)
@@ -126,24 +126,24 @@ def test_references_that_appear_later_are_found_without_a_touch(kubectl: Kubectl
 
 
 def test_a_new_prompt_and_new_answers_are_used_within_seconds_by_the_same_pods(
-    kubectl: Kubectl,
+    shared: Kubectl,
 ) -> None:
-    kubectl.apply(*everything())
-    ready(kubectl, "helper")
-    session, answers = talk(kubectl, "helper", "Hello!")
+    shared.apply(*everything())
+    ready(shared, "helper")
+    session, answers = talk(shared, "helper", "Hello!")
     assert answers == ["one"]
-    before = pods(kubectl)
+    before = pods(shared)
 
     changed = world.PACK_TEXT.replace("Be kind.", "Be brief.")
     provider = objects.provider({"mock": {"responses": {"defaultResponse": "two"}}})
-    kubectl.apply(here(config_map("pack-json", {"pack.json": changed})), here(provider))
+    shared.apply(here(config_map("pack-json", {"pack.json": changed})), here(provider))
 
     def used() -> bool:
-        prompt = "Be brief." in read(kubectl, "helper", f"{PACK_PATH}/1.0.0.json")
-        return prompt and say(kubectl, "helper", "Hello!", session=session) == ["two"]
+        prompt = "Be brief." in read(shared, "helper", f"{PACK_PATH}/1.0.0.json")
+        return prompt and say(shared, "helper", "Hello!", session=session) == ["two"]
 
     wait_until("the new content is used", used, seconds=USED_SECONDS)
-    assert pods(kubectl) == before
+    assert pods(shared) == before
 
 
 def test_a_new_key_replaces_the_pods(kubectl: Kubectl) -> None:

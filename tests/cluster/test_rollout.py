@@ -2,36 +2,46 @@
 
 import json
 import math
+import os
+from collections.abc import Iterator, Mapping
 
 import pytest
 
-from omnia_core.files.rollout import on_candidate, parse_schedule
+from omnia_core.files.rollout import Schedule, on_candidate, parse_schedule
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.session_ids import began_ms
+from omnia_facade.auth.principal import affinity_of
 from omnia_operator import labels
-from tests.cluster.agents import condition, here, pods, ready
+from tests.cluster.agents import condition, emptied, here, pods, ready
+from tests.cluster.harness.console import say
 from tests.cluster.harness.images import image
 from tests.cluster.harness.waiting import wait_until
 from tests.cluster.kubectl import Kubectl
-from tests.cluster.prompt_teller import begin_sessions, prompt_teller
+from tests.cluster.prompt_teller import begin_sessions, begin_sessions_of_users, prompt_teller
 from tests.cluster.test_canary import MODEL, version
 from tests.operator import objects
 
-pytestmark = [pytest.mark.usefixtures("omnia"), pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.usefixtures("omnia"), pytest.mark.timeout(900)]
 
-SESSIONS = 400
-OPEN = 40
+SESSIONS = int(os.environ.get("ROLLOUT_SESSIONS", "400"))
+"""How many sessions begin at each weight (1,000 for the full size)."""
+OPEN = int(os.environ.get("ROLLOUT_SOCKETS", "40"))
+"""How many WebSockets stay open through a promotion, an abort and a lost pod (200)."""
+USERS = int(os.environ.get("ROLLOUT_USERS", "100"))
+"""How many users begin `USER_SESSIONS` sessions each (500)."""
+USER_SESSIONS = 5
 CANARY = "helper-canary"
 
 # Each client keeps its WebSocket and its session, and notes whatever is not the answer of before.
+# A turn that fails says so in `failures`, and the client goes on with the next one.
 _TALKING = """
 import asyncio, collections, json, os, sys
 from websockets.asyncio.client import connect
 url, count = sys.argv[1], int(sys.argv[2])
-seen = collections.Counter(answered=0, closed=0, failed=0, changed=0)
-versions = collections.Counter()
+seen = collections.Counter(answered=0, closed=0, failed=0, changed=0, most_failed=0)
+versions, failures, firsts = collections.Counter(), collections.Counter(), []
 async def client():
-    first = ""
+    first, failed = "", 0
     try:
         async with connect(url, open_timeout=30) as socket:
             json.loads(await socket.recv())
@@ -42,20 +52,41 @@ async def client():
                     if frame["type"] in ("done", "error"):
                         break
                 if frame["type"] == "error":
-                    seen["failed"] += 1
+                    failed += 1
+                    failures[json.dumps(frame["error"])] += 1
                 else:
                     seen["answered"] += 1
-                    first = first or frame["content"]
+                    if not first:
+                        first = frame["content"]
+                        firsts.append(first)
+                        if len(firsts) == count:
+                            open("/tmp/talking", "w").close()
                     seen["changed"] += frame["content"] != first
                 await asyncio.sleep(2)
-    except Exception:
+    except Exception as error:
         seen["closed"] += 1
+        failures[repr(error)] += 1
+    seen["failed"] += failed
+    seen["most_failed"] = max(seen["most_failed"], failed)
     versions[first] += 1
 async def main():
     await asyncio.gather(*(client() for _ in range(count)))
-    print(json.dumps({**seen, "versions": versions}))
+    print(json.dumps({**seen, "versions": versions, "failures": failures}))
 asyncio.run(main())
 """
+
+
+@pytest.fixture
+def kubectl(shared: Kubectl) -> Iterator[Kubectl]:
+    """kubectl in the namespace of the file, without an agent."""
+    yield shared
+    emptied(shared)
+
+
+@pytest.fixture
+def redis(shared_redis: str) -> str:
+    """The Redis of the file."""
+    return shared_redis
 
 
 def start_talking(kubectl: Kubectl, name: str) -> None:
@@ -64,18 +95,32 @@ def start_talking(kubectl: Kubectl, name: str) -> None:
         *("python", "-c", _TALKING, "ws://helper:8080/ws", str(OPEN)),
     )
     kubectl("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=60s")
+    wait_until(
+        "each client has an answer",
+        lambda: kubectl.succeeds("exec", name, "--", "sh", "-c", "test -e /tmp/talking"),
+        seconds=120,
+    )
 
 
 def stop_talking(kubectl: Kubectl, name: str) -> JsonObject:
     kubectl("exec", name, "--", "python", "-c", "open('/tmp/over', 'w')")
     kubectl("wait", "--for=jsonpath={.status.phase}=Succeeded", f"pod/{name}", "--timeout=90s")
     seen: JsonObject = json.loads(kubectl("logs", name))
+    say(f"{name}: {seen}")
     return seen
 
 
-def manifest(redis: str, steps: list[JsonObject], candidate: str | None = "2.0.0") -> JsonObject:
-    """An agent on version 1.0.0 whose model says which version it is, with its rollout."""
-    rollout: JsonObject = {"steps": steps, "rollback": {"cooldown": "1s"}}
+def manifest(
+    redis: str,
+    steps: list[JsonObject],
+    candidate: str | None = "2.0.0",
+    more: Mapping[str, object] | None = None,
+) -> JsonObject:
+    """An agent on version 1.0.0 whose model says which version it is, with its rollout.
+
+    `more` are further fields of the rollout.
+    """
+    rollout: JsonObject = {"steps": steps, "rollback": {"cooldown": "1s"}, **(more or {})}
     if candidate is not None:
         rollout["candidate"] = {"promptPackVersion": candidate}
     return here(
@@ -91,14 +136,19 @@ def manifest(redis: str, steps: list[JsonObject], candidate: str | None = "2.0.0
     )
 
 
-def begin(kubectl: Kubectl, redis: str, steps: list[JsonObject]) -> set[str]:
+def begin(
+    kubectl: Kubectl,
+    redis: str,
+    steps: list[JsonObject],
+    more: Mapping[str, object] | None = None,
+) -> set[str]:
     """Make the agent without a candidate, then begin the rollout; return the pods of stable."""
     kubectl.apply(*prompt_teller())
     kubectl.wait_available("teller")
-    kubectl.apply(*version("1.0.0"), *version("2.0.0"), manifest(redis, steps, None))
+    kubectl.apply(*version("1.0.0"), *version("2.0.0"), manifest(redis, steps, None, more))
     ready(kubectl, "helper")
     before = pods(kubectl)
-    kubectl.apply(manifest(redis, steps))
+    kubectl.apply(manifest(redis, steps, more=more))
     return before
 
 
@@ -128,13 +178,30 @@ def idle(kubectl: Kubectl, result: str) -> None:
     kubectl.wait_gone("service", CANARY)
 
 
+def mounted(kubectl: Kubectl) -> Schedule:
+    """Return the schedule that the pods have, or have soon."""
+    text = kubectl.get("configmap", "omnia-helper-rollout")["data"]["rollout.json"]
+    return parse_schedule(text, "")
+
+
+def side(schedule: Schedule, session: str, affinity: str = "") -> str:
+    """Return the version that a session belongs to."""
+    now = began_ms(session) or 0
+    return "2.0.0" if on_candidate(schedule, session, affinity, now) else "1.0.0"
+
+
+def is_split(on: int, count: int, weight: int) -> bool:
+    """Tell whether a part is the weight, up to three standard deviations."""
+    share = weight / 100
+    return abs(on - count * share) <= 3 * math.sqrt(count * share * (1 - share))
+
+
 def in_force(kubectl: Kubectl, weight: int) -> None:
     """Return when new sessions are placed by a weight."""
 
     def placed() -> bool:
         began = begin_sessions(kubectl, "helper", 20)
-        text = kubectl.get("configmap", "omnia-helper-rollout")["data"]["rollout.json"]
-        schedule = parse_schedule(text, "")
+        schedule = mounted(kubectl)
         ((start, last), *_) = reversed(schedule.steps)
         return last == weight and all((began_ms(session) or 0) >= start for session in began)
 
@@ -153,20 +220,14 @@ PAUSED: list[JsonObject] = [
 def test_the_weights_are_right_and_a_promotion_writes_the_spec_and_rolls_no_pod(
     kubectl: Kubectl, redis: str
 ) -> None:
-    before = begin(kubectl, redis, PAUSED)
+    before = begin(kubectl, redis, PAUSED, {"stickySession": {"hashOn": "x-user-id"}})
+    chosen: set[str] = set()
     for number, weight in enumerate((10, 50)):
         until(kubectl, "Paused", weight)
         in_force(kubectl, weight)
-        began = begin_sessions(kubectl, "helper", SESSIONS)
-        text = kubectl.get("configmap", "omnia-helper-rollout")["data"]["rollout.json"]
-        schedule = parse_schedule(text, "")
-        for session, said in began.items():
-            now = began_ms(session) or 0
-            expected = "2.0.0" if on_candidate(schedule, session, "", now) else "1.0.0"
-            assert said == expected
-        sigma = math.sqrt(SESSIONS * weight / 100 * (1 - weight / 100))
-        on = list(began.values()).count("2.0.0")
-        assert abs(on - SESSIONS * weight / 100) <= 3 * sigma
+        sessions_are_split(kubectl, weight)
+        earlier, chosen = chosen, users_are_split(kubectl, weight)
+        assert earlier <= chosen, "a growing weight moves nobody back"
         assert pods(kubectl) == before
         ask(kubectl, f"promote {number}")
     idle(kubectl, "Promoted")
@@ -177,17 +238,45 @@ def test_the_weights_are_right_and_a_promotion_writes_the_spec_and_rolls_no_pod(
     assert set(begin_sessions(kubectl, "helper", 20).values()) == {"2.0.0"}
 
 
-def test_no_conversation_is_cut_by_a_promotion_or_an_abort(kubectl: Kubectl, redis: str) -> None:
+def sessions_are_split(kubectl: Kubectl, weight: int) -> None:
+    """Begin sessions, each of which has to be on its side."""
+    began = begin_sessions(kubectl, "helper", SESSIONS)
+    schedule = mounted(kubectl)
+    assert began == {session: side(schedule, session) for session in began}
+    on = list(began.values()).count("2.0.0")
+    say(f"{on} of {SESSIONS} sessions at {weight} % are the candidate's")
+    assert is_split(on, SESSIONS, weight)
+
+
+def users_are_split(kubectl: Kubectl, weight: int) -> set[str]:
+    """Begin sessions of users, each of whom has to be on one side; return the candidate's."""
+    began = begin_sessions_of_users(kubectl, "helper", USERS, USER_SESSIONS)
+    schedule = mounted(kubectl)
+    for session, user, said in began:
+        assert said == side(schedule, session, affinity_of(user))
+    answers = {(user, said) for _, user, said in began}
+    assert len(answers) == USERS
+    chosen = {user for user, said in answers if said == "2.0.0"}
+    say(f"{len(chosen)} of {USERS} users at {weight} % are the candidate's")
+    assert is_split(len(chosen), USERS, weight)
+    return chosen
+
+
+def test_no_conversation_is_cut_by_the_loss_of_a_pod_an_abort_or_a_promotion(
+    kubectl: Kubectl, redis: str
+) -> None:
     before = begin(kubectl, redis, PAUSED)
     until(kubectl, "Paused", 10)
     ask(kubectl, "promote 1")
     until(kubectl, "Paused", 50)
     in_force(kubectl, 50)
+    a_lost_pod_costs_a_stream_one_turn_at_most(kubectl)
+
     start_talking(kubectl, "aborted")
     ask(kubectl, "abort 2 a try")
     idle(kubectl, "RolledBack")
     seen = stop_talking(kubectl, "aborted")
-    assert (seen["closed"], seen["failed"], seen["changed"]) == (0, 0, 0), seen
+    assert (seen["closed"], seen["failed"], seen["changed"]) == (0, 0, 0), json.dumps(seen)
     assert set(seen["versions"]) == {"1.0.0", "2.0.0"}, "both sides were talked to"
     assert pods(kubectl) == before
 
@@ -202,9 +291,31 @@ def test_no_conversation_is_cut_by_a_promotion_or_an_abort(kubectl: Kubectl, red
     ask(kubectl, "promote 5")
     idle(kubectl, "Promoted")
     seen = stop_talking(kubectl, "promoted")
-    assert (seen["closed"], seen["failed"], seen["changed"]) == (0, 0, 0), seen
+    assert (seen["closed"], seen["failed"], seen["changed"]) == (0, 0, 0), json.dumps(seen)
     assert set(seen["versions"]) == {"1.0.0", "2.0.0"}
     assert pods(kubectl) == before
+
+
+def a_lost_pod_costs_a_stream_one_turn_at_most(kubectl: Kubectl) -> None:
+    start_talking(kubectl, "lost")
+    (pod,) = pods(kubectl, CANARY)
+    kubectl("delete", "pod", pod, "--grace-period=0", "--force")
+    wait_until("stable has stepped in", lambda: stepped_in(kubectl) > 0, seconds=60)
+    kubectl("rollout", "status", f"deployment/{CANARY}", "--timeout=90s", seconds=100)
+    seen = stop_talking(kubectl, "lost")
+    assert (seen["closed"], seen["changed"]) == (0, 0), json.dumps(seen)
+    assert seen["most_failed"] <= 1, json.dumps(seen)
+    assert set(seen["versions"]) == {"1.0.0", "2.0.0"}
+
+
+def stepped_in(kubectl: Kubectl) -> float:
+    """Return how often stable has answered in place of the candidate."""
+    text = kubectl(
+        *("exec", "deployment/helper", "--container=facade", "--", "python", "-c"),
+        "import urllib.request as r; print(r.urlopen('http://127.0.0.1:8081/metrics').read().decode())",
+    )
+    name = "omnia_rollout_stepped_in_total{"
+    return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith(name))
 
 
 def test_an_operator_that_is_killed_at_each_change_of_the_status_ends_in_the_same_state(
@@ -230,11 +341,13 @@ def test_an_operator_that_is_killed_at_each_change_of_the_status_ends_in_the_sam
         return "last" in found
 
     wait_until("the rollout is over", over, seconds=300)
+    say(f"the operator was killed at {len(seen)} states: {sorted(map(str, seen))}")
     omnia.wait_available("omnia-operator")
     idle(kubectl, "Promoted")
     assert kubectl.get("agentruntime", "helper")["spec"]["promptPackRef"]["version"] == "2.0.0"
+    uid = kubectl.get("agentruntime", "helper")["metadata"]["uid"]
     events = kubectl.list("events")
-    reasons = [each["reason"] for each in events if each["involvedObject"]["name"] == "helper"]
+    reasons = [each["reason"] for each in events if each["involvedObject"].get("uid") == uid]
     # An Event that is lost with its operator is not written twice.
     assert reasons.count("RolloutPromoted") <= 1
     assert condition(kubectl, "helper", "Ready")[0] == "True"

@@ -1,13 +1,16 @@
 """On a real cluster: analyses that fail or have no data, and manifests that are applied again."""
 
+import json
 import os
 import re
 import time
+from collections.abc import Iterator
 
 import pytest
 
 from omnia_core.jsonvalue import JsonObject
-from tests.cluster.agents import condition, here, pods, ready
+from tests.cluster.agents import condition, emptied, here, pods, ready
+from tests.cluster.harness.console import say
 from tests.cluster.harness.images import image
 from tests.cluster.harness.waiting import wait_until
 from tests.cluster.kubectl import Kubectl
@@ -30,25 +33,38 @@ pytestmark = [pytest.mark.usefixtures("omnia"), pytest.mark.timeout(900)]
 APPLY_SECONDS = float(os.environ.get("APPLY_SECONDS", "3"))
 APPLIES = int(os.environ.get("APPLIES", "8"))
 """How often somebody applies the manifest again (`APPLIES=30 APPLY_SECONDS=20`: ten minutes)."""
+EQUAL_RUNS = int(os.environ.get("EQUAL_RUNS", "1"))
+"""How often a candidate is compared that is as good as stable (20 for the full size)."""
+MOST_REQUESTS = 60
+"""How many turns a candidate may have that fails one in five."""
 
-# One turn in five asks for a failure, which only the candidate's model has.
+# Begins one session after another, of which each `every`th asks for a failure. With a schedule it
+# counts those of the candidate and those of stable each by themselves.
 _ASKING = """
-import asyncio, json, sys
+import asyncio, collections, json, os, sys, time
 from websockets.asyncio.client import connect
-url, count = sys.argv[1], int(sys.argv[2])
+from omnia_core.files.rollout import on_candidate, parse_schedule
+url, every, schedule = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+schedule = parse_schedule(schedule, "") if schedule else None
+begun = collections.Counter()
 
-async def begin(number):
-    content = "please fail" if number % 5 == 0 else "hello"
+async def begin():
     async with asyncio.timeout(60), connect(url, open_timeout=30) as socket:
-        await socket.recv()
+        session = json.loads(await socket.recv())["session_id"]
+        now = int(time.time() * 1000)
+        side = schedule is not None and on_candidate(schedule, session, "", now)
+        begun[side] += 1
+        content = "hello" if begun[side] % every else "please fail"
         await socket.send(json.dumps({"type": "message", "content": content}))
         async for text in socket:
             if json.loads(text)["type"] in ("done", "error"):
                 return
 
 async def main():
-    for number in range(count):
-        await begin(number)
+    while not os.path.exists("/tmp/over"):
+        await begin()
+        await asyncio.sleep(0.05)
+    print(json.dumps({"all": begun.total(), "candidate": begun[True]}))
 
 asyncio.run(main())
 """
@@ -68,6 +84,19 @@ http.server.ThreadingHTTPServer(("", 9090), Empty).serve_forever()
 """
 
 
+@pytest.fixture
+def kubectl(shared: Kubectl) -> Iterator[Kubectl]:
+    """kubectl in the namespace of the file, without an agent."""
+    yield shared
+    emptied(shared)
+
+
+@pytest.fixture
+def redis(shared_redis: str) -> str:
+    """The Redis of the file."""
+    return shared_redis
+
+
 def mock(name: str, *matches: JsonObject) -> JsonObject:
     responses = {"defaultResponse": f"{name} answers", "matches": list(matches)}
     spec = {"type": "mock", "mock": {"responses": responses}}
@@ -76,6 +105,43 @@ def mock(name: str, *matches: JsonObject) -> JsonObject:
 
 def analysis(metric: JsonObject) -> JsonObject:
     return here(objects.document("RolloutAnalysis", "quality", {"metrics": [metric]}))
+
+
+def errors() -> JsonObject:
+    """The comparison of the errors of both sides, in ten looks."""
+    query = {"measure": "errorRate", "worseBy": 0.03}
+    return analysis({"name": "errors", "interval": "2s", "provider": {"agent": query}})
+
+
+def compared(redis: str, stable: JsonObject, weight: int, candidate: JsonObject) -> JsonObject:
+    """An agent whose candidate is rolled back when it is worse; without one, nothing is done."""
+    steps: list[JsonObject] = [{"setWeight": weight}, {"analysis": {"templateName": "quality"}}]
+    made = manifest(redis, steps, None)
+    spec = {key: value for key, value in made["spec"].items() if key != "provider"}
+    rollout = {**spec["rollout"], "rollback": {"mode": "automatic", "cooldown": "1s"}}
+    if candidate:
+        rollout["candidate"] = candidate
+    return {**made, "spec": {**spec, **stable, "rollout": rollout}}
+
+
+def provided(provider: str) -> list[JsonObject]:
+    return [{"name": "default", "providerRef": {"name": provider}}]
+
+
+def start_asking(kubectl: Kubectl, every: int, schedule: str = "") -> None:
+    kubectl(
+        *("run", "asking", f"--image={image('facade')}", "--restart=Never", "--command", "--"),
+        *("python", "-c", _ASKING, "ws://helper:8080/ws", str(every), schedule),
+    )
+
+
+def stop_asking(kubectl: Kubectl) -> JsonObject:
+    """Return how many sessions there were, and with a schedule how many of the candidate."""
+    kubectl("exec", "asking", "--", "python", "-c", "open('/tmp/over', 'w')")
+    kubectl("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/asking", "--timeout=60s")
+    asked: JsonObject = json.loads(kubectl("logs", "asking"))
+    say(f"sessions: {asked}")
+    return asked
 
 
 def empty_prometheus() -> list[JsonObject]:
@@ -100,51 +166,66 @@ def empty_prometheus() -> list[JsonObject]:
     return [deployment, service("prometheus", {"port": 9090})]
 
 
+FAILURE: JsonObject = {"contains": "please fail", "error": {"status": 400}}
+
+
 def test_a_candidate_that_fails_one_turn_in_five_is_rolled_back(
     kubectl: Kubectl, redis: str
 ) -> None:
-    query = {"measure": "errorRate", "worseBy": 0.03}
-    metric = {"name": "errors", "interval": "5s", "count": 100, "provider": {"agent": query}}
-    failure = {"contains": "please fail", "error": {"status": 400}}
-    kubectl.apply(mock("steady"), mock("shaky", failure), analysis(metric))
-    kubectl.apply(*version("1.0.0"))
-
-    def agent(candidate: str) -> JsonObject:
-        made = manifest(
-            redis,
-            [{"setWeight": 50}, {"analysis": {"templateName": "quality"}}, {"setWeight": 100}],
-            None,
-        )
-        spec = {key: value for key, value in made["spec"].items() if key != "provider"}
-        spec["providers"] = [{"name": "default", "providerRef": {"name": "steady"}}]
-        wanted = {"name": "default", "providerRef": {"name": candidate}}
-        spec["rollout"] = {
-            **spec["rollout"],
-            "candidate": {"providerRefs": [wanted]},
-            "rollback": {"mode": "automatic"},
-        }
-        return {**made, "spec": spec}
-
-    kubectl.apply(agent("steady"))
+    kubectl.apply(mock("steady"), mock("shaky", FAILURE), errors(), *version("1.0.0"))
+    steady = {"providers": provided("steady")}
+    kubectl.apply(compared(redis, steady, 20, {"providerRefs": provided("steady")}))
     ready(kubectl, "helper")
     before = pods(kubectl)
-    kubectl.apply(agent("shaky"))
-    until(kubectl, "Progressing", 50)
-
-    def over() -> bool:
-        pod = ("deployment/helper", "--container=facade")
-        url = "ws://helper:8080/ws"
-        kubectl("exec", *pod, "--", "python", "-c", _ASKING, url, "20", seconds=120)
-        return "last" in rollout(kubectl)
-
-    wait_until("the candidate is rolled back", over, seconds=240)
+    kubectl.apply(compared(redis, steady, 20, {"providerRefs": provided("shaky")}))
+    until(kubectl, "Progressing", 20)
+    in_force(kubectl, 20)
+    schedule = kubectl.get("configmap", "omnia-helper-rollout")["data"]["rollout.json"]
+    start_asking(kubectl, 5, schedule)
+    wait_until("the candidate is rolled back", lambda: "last" in rollout(kubectl), seconds=240)
     idle(kubectl, "RolledBack")
+    assert stop_asking(kubectl)["candidate"] > 0
     reason = rollout(kubectl)["last"]["reason"]
+    say(reason)
     assert "surely worse than allowed" in reason
     turns = re.search(r"candidate \S+ \([^)]*\) of (\d+)", reason)
     assert turns is not None, reason
-    assert int(turns[1]) <= 150
+    assert int(turns[1]) <= MOST_REQUESTS
     assert pods(kubectl) == before
+
+
+@pytest.mark.timeout(300 + 180 * EQUAL_RUNS)
+def test_a_candidate_that_is_as_good_as_stable_is_not_rolled_back(
+    kubectl: Kubectl, redis: str
+) -> None:
+    kubectl.apply(mock("shaky", FAILURE), errors(), *version("1.0.0"), *version("2.0.0"))
+    sides = ["1.0.0", "2.0.0"]
+
+    def agent(candidate: JsonObject) -> JsonObject:
+        pack = {"name": "pack", "version": sides[0]}
+        stable = {"promptPackRef": pack, "providers": provided("shaky")}
+        return compared(redis, stable, 50, candidate)
+
+    kubectl.apply(agent({}))
+    ready(kubectl, "helper")
+    start_asking(kubectl, 50)
+    for number in range(EQUAL_RUNS):
+        # Each promotion wrote the spec, so its fields belong to the operator now.
+        kubectl.apply(agent({"promptPackVersion": sides[1]}), force=True)
+        until(kubectl, "Progressing", 50)
+
+        def decided() -> bool:
+            found = rollout(kubectl)
+            return found.get("phase") != "Progressing"
+
+        wait_until(f"rollout {number} is decided", decided, seconds=120)
+        found = rollout(kubectl)
+        say(f"rollout {number}: {found['phase']}, {found.get('analysis', {}).get('message')}")
+        if found["phase"] == "Paused":
+            ask(kubectl, f"promote {number}")
+        idle(kubectl, "Promoted")
+        sides.reverse()
+    assert stop_asking(kubectl)["all"] > 0
 
 
 @pytest.mark.parametrize(

@@ -38,25 +38,25 @@ QUOTA: JsonObject = {
     ids=["image", "crash", "probe", "unschedulable", "quota"],
 )
 def test_an_agent_whose_new_pod_cannot_serve_is_not_ready_and_its_old_pod_serves(
-    kubectl: Kubectl, request: pytest.FixtureRequest, change: JsonObject, reason: str
+    shared: Kubectl, request: pytest.FixtureRequest, change: JsonObject, reason: str
 ) -> None:
-    kubectl.apply(*everything())
-    ready(kubectl, "helper")
-    before = pods(kubectl)
+    shared.apply(*everything())
+    ready(shared, "helper")
+    before = pods(shared)
     if "quota" in request.node.name:
-        kubectl.apply(QUOTA)
+        shared.apply(QUOTA)
 
-    kubectl.apply(here(objects.agent(change)))
+    shared.apply(here(objects.agent(change)))
     wait_until(
         f"Ready is False for {reason}",
-        lambda: condition(kubectl, "helper", "Ready")[:2] == ("False", reason),
+        lambda: condition(shared, "helper", "Ready")[:2] == ("False", reason),
         seconds=60,
     )
     if reason == "RuntimeNotReady":
-        message = condition(kubectl, "helper", "DeploymentReady")[2]
+        message = condition(shared, "helper", "DeploymentReady")[2]
         assert "1 of an earlier version serve until then" in message
-    assert before <= pods(kubectl)
-    slices = kubectl.list("endpointslices", "kubernetes.io/service-name=helper")
+    assert before <= pods(shared)
+    slices = shared.list("endpointslices", "kubernetes.io/service-name=helper")
     serving = {
         endpoint["targetRef"]["name"]
         for each in slices
@@ -66,6 +66,6 @@ def test_an_agent_whose_new_pod_cannot_serve_is_not_ready_and_its_old_pod_serves
     assert serving == before
 
     if "quota" in request.node.name:
-        kubectl("delete", "resourcequota", "pods")
-    kubectl.apply(here(objects.agent()))
-    ready(kubectl, "helper")
+        shared("delete", "resourcequota", "pods")
+    shared.apply(here(objects.agent()))
+    ready(shared, "helper")

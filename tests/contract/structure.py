@@ -19,21 +19,10 @@ from websockets.asyncio.client import connect
 from omnia_core.env import FacadeEnv
 from omnia_facade.app import FacadeServer
 from omnia_runtime.app import Runtime
+from tests.contract.packages import PACKAGES, ROOT
 from tests.runtime.scripted import Mounted
 from tests.services import free_port
 
-ROOT = Path(__file__).parents[2]
-PACKAGES = (
-    "omnia_core",
-    "omnia_rpc",
-    "omnia_operator",
-    "omnia_history",
-    "omnia_facade",
-    "omnia_runtime",
-    "omnia_cli",
-    "omnia_runner",
-    "omnia_tools",
-)
 LIMIT = 100.0
 
 

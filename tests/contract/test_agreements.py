@@ -10,19 +10,8 @@ import pytest
 import yaml
 
 from omnia_core.env.reference import render
+from tests.contract.packages import PACKAGES, ROOT
 
-ROOT = Path(__file__).parents[2]
-PACKAGES = (
-    "omnia_core",
-    "omnia_rpc",
-    "omnia_operator",
-    "omnia_history",
-    "omnia_facade",
-    "omnia_runtime",
-    "omnia_cli",
-    "omnia_runner",
-    "omnia_tools",
-)
 PROTOS = ("runtime/v1/runtime", "tools/v1/tools")
 
 

@@ -38,7 +38,8 @@ from omnia_runtime.observe.eval_metrics import EvalMetrics
 from omnia_runtime.observe.metrics import RuntimeMetrics, ScrapedGauges
 from omnia_runtime.turns.budget import AgentBudget, BudgetGauge, budget_periods
 from tests.contract.metrics_page import CONSTANT, Row, every_row, registered, rows
-from tests.contract.test_agreements import ROOT, sources
+from tests.contract.packages import ROOT
+from tests.contract.test_agreements import sources
 
 # What may make series: the test below sees no other.
 MAKERS = {

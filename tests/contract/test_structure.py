@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.contract.packages import PACKAGES, ROOT
 from tests.contract.structure import (
-    PACKAGES,
-    ROOT,
     exceptions_made_once,
     files_of_a_call,
     files_of_a_turn,

@@ -120,6 +120,19 @@ async def bed_of(
         yield Bed(store, other, advance, counted)
 
 
+def _settings(
+    retention: Retention | None, counted: Counted | None, *, evaluated: bool
+) -> SessionSettings:
+    return SessionSettings(
+        ttl=TTL,
+        namespace="default",
+        agent="a",
+        retention=retention,
+        on_retention=(counted or Counted()).note,
+        evaluated=evaluated,
+    )
+
+
 def redis_store(
     url: str,
     retention: Retention | None = None,
@@ -127,17 +140,9 @@ def redis_store(
     *,
     evaluated: bool = False,
 ) -> RedisSessionStore:
-    note = (counted or Counted()).note
     return RedisSessionStore(
         url,
-        SessionSettings(
-            ttl=TTL,
-            namespace="default",
-            agent="a",
-            retention=retention,
-            on_retention=note,
-            evaluated=evaluated,
-        ),
+        _settings(retention, counted, evaluated=evaluated),
     )
 
 
@@ -148,17 +153,9 @@ def postgres_store(
     *,
     evaluated: bool = False,
 ) -> PostgresSessionStore:
-    note = (counted or Counted()).note
     return PostgresSessionStore(
         url,
-        SessionSettings(
-            ttl=TTL,
-            namespace="default",
-            agent="a",
-            retention=retention,
-            on_retention=note,
-            evaluated=evaluated,
-        ),
+        _settings(retention, counted, evaluated=evaluated),
     )
 
 
@@ -169,17 +166,9 @@ def mongo_store(
     *,
     evaluated: bool = False,
 ) -> MongoSessionStore:
-    note = (counted or Counted()).note
     return MongoSessionStore(
         url,
-        SessionSettings(
-            ttl=TTL,
-            namespace="default",
-            agent="a",
-            retention=retention,
-            on_retention=note,
-            evaluated=evaluated,
-        ),
+        _settings(retention, counted, evaluated=evaluated),
         # The server of the tests takes one command after another.
         MongoTimings(command_seconds=LIMIT),
     )
@@ -213,17 +202,9 @@ def sqlite_store(
     *,
     evaluated: bool = False,
 ) -> SqliteSessionStore:
-    note = (counted or Counted()).note
     return SqliteSessionStore(
         path,
-        SessionSettings(
-            ttl=TTL,
-            namespace="default",
-            agent="a",
-            retention=retention,
-            on_retention=note,
-            evaluated=evaluated,
-        ),
+        _settings(retention, counted, evaluated=evaluated),
     )
 
 

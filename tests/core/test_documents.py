@@ -216,7 +216,7 @@ def test_orjson_writes_a_value_of_the_largest_depth_in_a_message_around_it() -> 
         ("%TAG !a! x\r" * 1000 + "--- a", None, "%TAG"),
         ("x: 1" + ":1" * 5000, 1, "more than 4300 digits"),
         ("x: " + "1" * 5000, 1, "more than 4300 digits"),
-        ("a: &a {b: *a}", 1, "stands in the value that it repeats"),
+        ("a: &a {b: *a}", 1, "is inside the value that it repeats"),
         ("a:\n  b: *c", 2, "has no anchor"),
         ("a: 1\n<<: 3", 2, "<< needs a mapping"),
         ("a: 1\n? [b]\n: c", 2, "a key is a list or a mapping"),
@@ -264,6 +264,6 @@ def test_a_manifest_has_the_line_of_every_value() -> None:
 
 
 def test_a_manifest_does_not_repeat_a_key() -> None:
-    with pytest.raises(DocumentInvalid, match='the key "a" stands here twice') as caught:
+    with pytest.raises(DocumentInvalid, match='the key "a" appears twice') as caught:
         read_manifests("a: 1\nb: 2\na: 3\n", FILE_LIMITS)
     assert caught.value.line == 3

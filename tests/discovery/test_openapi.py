@@ -390,7 +390,7 @@ MERGED = "openapi: 3.0.0\na0: &a0 {x: y}\n" + "".join(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("a: &a [*a]\nopenapi: 3.1.0", "stands in the value that it repeats"),
+        ("a: &a [*a]\nopenapi: 3.1.0", "is inside the value that it repeats"),
         ('{"openapi": "3.1.0", "x": [' + "1," * 1_000_000 + "1]}", "more than 1,000,000 values"),
         ("openapi: 3.1.0\nx: " + "y" * (5 << 20), "convert the document to JSON"),
         ("openapi: 3.1.0\nx: " + "[" * 60_000, "line 2: it is nested deeper than 200 levels"),

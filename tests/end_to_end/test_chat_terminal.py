@@ -168,7 +168,7 @@ def test_ctrl_c_stops_an_answer_and_at_the_prompt_only_the_second_one_leaves(
     person.say("count")
     person.until("four")
     person.press("C-c")
-    screen = person.until("Stopped. What was said is kept.", "cancelled")
+    screen = person.until("Stopped. The text so far is stored.", "cancelled")
     assert "twenty done" not in screen
     person.say("hello")
     person.until("Yes.")

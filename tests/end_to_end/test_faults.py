@@ -171,7 +171,7 @@ async def test_a_runtime_that_is_killed_in_a_turn_is_one_error_and_the_session_g
         session = await store.load(talk.session_id)
 
     assert end["error"]["code"] == "AGENT_UNAVAILABLE"
-    assert end["error"]["message"].endswith("send the message again; what it said so far is kept")
+    assert end["error"]["message"].endswith("send the message again; its answer so far is stored")
     assert [frame["type"] for frame in again] == ["chunk", "chunk", "done"]
     assert again[-1]["content"] == "heard two"
     history = [("user", "one"), ("assistant", "heard one")]

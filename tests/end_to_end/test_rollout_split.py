@@ -39,8 +39,11 @@ class Side:
         folder.mkdir()
         self.name = name
         self.mounted = Mounted(folder)
-        long = {"contains": "at length", "content": f"{name} " * 400, "inter_chunk_ms": 50}
-        self.mounted.write_responses({"defaultResponse": f"{name} answers", "matches": [long]})
+        paced = [
+            {"contains": said, "content": f"{name} " * pieces, "inter_chunk_ms": 50}
+            for said, pieces in (("at length", 400), ("in short", 20))
+        ]
+        self.mounted.write_responses({"defaultResponse": f"{name} answers", "matches": paced})
         store = {"OMNIA_SESSION_TYPE": "redis", "OMNIA_SESSION_URL": redis_url}
         self.program = Program(self.mounted, OMNIA_VARIANT=name, **store)
 
@@ -325,6 +328,41 @@ async def test_a_dead_candidate_costs_nobody_the_conversation(
                 assert {await ask(socket) for socket in sockets} == {"stable"}
                 assert (await made.begin())[1] == "stable"
             assert await made.stepped_in() >= 40
+    finally:
+        stable.program.kill()
+        candidate.program.kill()
+
+
+async def test_the_end_of_a_candidate_cuts_no_answer(tmp_path: Path, redis_url: str) -> None:
+    stable = Side(tmp_path / "s", "stable", redis_url)
+    candidate = Side(tmp_path / "c", "candidate", redis_url)
+    try:
+        async with rollout(tmp_path, stable, candidate, redis_url) as (made, door):
+            start = made.set_weight(100)
+            while time.time_ns() // 1_000_000 < start:
+                await made.begin()
+            async with (
+                asyncio.timeout(LIMIT),
+                connect(made.url, compression=None) as idle,
+                connect(made.url, compression=None) as middle,
+            ):
+                for socket in (idle, middle):
+                    await announced(socket)
+                    assert await ask(socket) == "candidate"
+                await middle.send('{"type": "message", "content": "tell me in short"}')
+                assert orjson.loads(await middle.recv())["type"] == "chunk"
+                # As Kubernetes ends a pod: both programs at once.
+                door.terminate()
+                candidate.program.process.terminate()
+                made.write(Schedule("r1", made.schedule.candidate, over=True))
+                frame: dict[str, Any] = {"type": "chunk"}
+                while frame["type"] == "chunk":
+                    frame = orjson.loads(await middle.recv())
+                assert (frame["type"], frame.get("content")) == ("done", "candidate " * 20)
+                # With the runtime its last connection ends, and the facade waits for nothing more.
+                assert (await candidate.program.end())[0] == 0
+                assert await door.wait() == 0
+                assert {await ask(socket) for socket in (idle, middle)} == {"stable"}
     finally:
         stable.program.kill()
         candidate.program.kill()

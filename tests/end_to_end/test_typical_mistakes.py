@@ -300,7 +300,7 @@ MISTAKES = [
         "    port: 8080\n",
         "    port: 8080\n    port: 8081\n",
         9,
-        "stands here twice, first in line 8: delete one",
+        "appears twice, first in line 8: delete one",
     ),
     wrong("underscore in a name", AGENT, "name: desk", "name: my_desk", 4, 'write "my-desk"'),
     wrong(

@@ -1,16 +1,12 @@
 """`POST /sessions/{id}/cancel`: who is answered what, in pods with and without an HTTP server."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
-import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from yarl import URL
 
 from omnia_core.http.errors import HttpError
 from omnia_core.http.head import RequestHead
@@ -28,46 +24,12 @@ from omnia_facade.backend.port import (
 )
 from omnia_facade.backend.session_ids import SESSION_ID_PATTERN
 from omnia_facade.cancellation import TurnCancel
-from tests.facade.conftest import Running, connected, running
-from tests.facade.media_bed import serving as serving_media
-from tests.facade.media_bed import serving_users
-from tests.facade.scripted_runtime import LIMIT, ScriptedRuntime, serving
+from tests.facade.conftest import connected, running
+from tests.facade.scripted_runtime import LIMIT, ScriptedRuntime
+from tests.facade.session_routes_bed import ask, authenticating, with_runtime
 from tests.services import free_port
 
 CANCEL = "/sessions/0199-a.b:c_d/cancel"
-
-
-async def ask(
-    facade: Running,
-    path: str = CANCEL,
-    method: str = "POST",
-    data: bytes | None = None,
-    **headers: str,
-) -> tuple[int, dict[str, object]]:
-    """Send one request; return the status and the body."""
-    async with (
-        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(LIMIT)) as session,
-        session.request(
-            method, URL(facade.http + path, encoded=True), data=data, headers=headers
-        ) as response,
-    ):
-        body = await response.read()
-        return response.status, orjson.loads(body) if body else {}
-
-
-@asynccontextmanager
-async def with_runtime(
-    runtime: ScriptedRuntime, folder: Path | None = None
-) -> AsyncIterator[Running]:
-    """Serve an agent; with a folder for uploads, over its HTTP server."""
-    async with serving(runtime) as port:
-        address = f"127.0.0.1:{port}"
-        if folder is None:
-            async with running(runtime_address=address) as facade:
-                yield facade
-        else:
-            async with serving_media(folder, runtime_address=address) as facade:
-                yield facade
 
 
 @pytest.mark.covers("websocket.md#cancel-unsupported", "websocket.md#cancel-unavailable")
@@ -88,7 +50,7 @@ async def test_each_answer_of_the_runtime_has_its_status(
 ) -> None:
     runtime = ScriptedRuntime(cancel_state=state)
     async with with_runtime(runtime, tmp_path if http else None) as facade:
-        answered = await ask(facade, data=b"x" * 100_000)
+        answered = await ask(facade, CANCEL, data=b"x" * 100_000)
     assert answered[0] == status
     assert answered[1].get("error") == error
     if status == 202:
@@ -104,27 +66,19 @@ async def test_other_methods_and_foreign_pages_cancel_nothing(
     runtime = ScriptedRuntime(cancel_state=pb.CANCEL_STATE_ACCEPTED)
     async with with_runtime(runtime, tmp_path if http else None) as facade:
         for method in ("GET", "HEAD", "PUT", "DELETE"):
-            assert (await ask(facade, method=method))[0] == 405
-        status, body = await ask(facade, Origin="https://evil.example")
+            assert (await ask(facade, CANCEL, method))[0] == 405
+        status, body = await ask(facade, CANCEL, Origin="https://evil.example")
         assert (status, body["error"]) == (403, "forbidden_origin")
-        assert (await ask(facade, Origin=facade.http))[0] == 202
+        assert (await ask(facade, CANCEL, Origin=facade.http))[0] == 202
     assert len(runtime.turns_cancelled) == 1
 
 
 @pytest.mark.covers("websocket.md#cancel-unauthorized")
 async def test_a_credential_is_needed_with_and_without_an_http_server(tmp_path: Path) -> None:
     runtime = ScriptedRuntime(cancel_state=pb.CANCEL_STATE_ACCEPTED)
-    (tmp_path / "auth").mkdir()
-    (tmp_path / "media").mkdir()
-    async with (
-        serving(runtime) as port,
-        serving_users(
-            tmp_path / "auth", tmp_path / "media", runtime_address=f"127.0.0.1:{port}"
-        ) as media,
-        running(runtime_address=f"127.0.0.1:{port}", allow_unauthenticated=False) as plain,
-    ):
-        for facade in (media, plain):
-            status, body = await ask(facade)
+    async with authenticating(runtime, tmp_path) as facades:
+        for facade in facades:
+            status, body = await ask(facade, CANCEL)
             assert (status, body["error"]) == (401, "unauthorized")
     assert runtime.turns_cancelled == []
 
@@ -148,12 +102,12 @@ async def test_a_facade_without_a_runtime_cancels_on_the_connection_only(handler
         session_id = (await talk.answer())[-1]["session_id"]
         status, body = await ask(facade, f"/sessions/{session_id}/cancel")
         assert (status, body["error"]) == (409, "cancel_unsupported")
-        assert (await ask(facade))[0] == 404
+        assert (await ask(facade, CANCEL))[0] == 404
 
 
 async def test_a_runtime_that_is_away_is_unavailable() -> None:
     async with running(runtime_address=f"127.0.0.1:{free_port()}") as facade:
-        status, body = await ask(facade)
+        status, body = await ask(facade, CANCEL)
     assert (status, body["error"]) == (503, "session_store_unavailable")
 
 

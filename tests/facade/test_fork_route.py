@@ -15,9 +15,8 @@ from omnia_facade.runtime_client.builtin import BuiltinRuntimeTransport
 from omnia_facade.runtime_client.client import RemoteRuntime
 from omnia_facade.turns.forks import id_beside
 from tests.facade.conftest import Running, connected, running
-from tests.facade.media_bed import serving_users
-from tests.facade.scripted_runtime import LIMIT, ScriptedRuntime, serving
-from tests.facade.test_cancel_route import ask, with_runtime
+from tests.facade.scripted_runtime import LIMIT, ScriptedRuntime
+from tests.facade.session_routes_bed import ask, authenticating, with_runtime
 
 FORK = "/api/sessions/0199-a.b:c_d/fork"
 CREATED = pb.ForkConversationResponse(state=pb.FORK_STATE_CREATED)
@@ -127,16 +126,8 @@ async def test_a_body_may_arrive_in_pieces_or_after_a_continue(
 @pytest.mark.covers("websocket.md#fork-unauthorized")
 async def test_a_credential_is_needed(tmp_path: Path) -> None:
     runtime = ScriptedRuntime(fork=CREATED)
-    (tmp_path / "auth").mkdir()
-    (tmp_path / "media").mkdir()
-    async with (
-        serving(runtime) as port,
-        serving_users(
-            tmp_path / "auth", tmp_path / "media", runtime_address=f"127.0.0.1:{port}"
-        ) as media,
-        running(runtime_address=f"127.0.0.1:{port}", allow_unauthenticated=False) as plain,
-    ):
-        for facade in (media, plain):
+    async with authenticating(runtime, tmp_path) as facades:
+        for facade in facades:
             status, body = await ask(facade, FORK, data=after(1))
             assert (status, body["error"]) == (401, "unauthorized")
     assert runtime.forked == []

@@ -151,7 +151,7 @@ async def test_what_was_seen_of_a_killed_runtimes_answer_is_kept_once_and_contin
     await store.close()
 
     assert end["error"]["code"] == "AGENT_UNAVAILABLE"
-    assert end["error"]["message"].endswith("; what it said so far is kept")
+    assert end["error"]["message"].endswith("; its answer so far is stored")
     assert kept
     assert [(each.content, each.finish_reason) for each in kept.interrupted] == [
         ("Hello world and", "interrupted")
@@ -184,9 +184,7 @@ async def test_an_answer_that_the_store_did_not_take_is_told_to_the_client(
     ):
         await talk.say("die")
         message = (await talk.answer())[-1]["error"]["message"]
-        assert message.endswith(
-            "send the message again; what it said so far is not confirmed to be kept"
-        )
+        assert message.endswith("send the message again; its answer so far is perhaps not stored")
         assert "secret" not in message
         assert await counted(facade, SERIES, outcome="failed") == 1
         # of an answer that had not begun there is nothing to say

@@ -1,7 +1,5 @@
 """The list of a caller's conversations, their names and their end: who is answered what."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,10 +12,9 @@ from omnia_core.files.auth import AuthFile, EdgeTrust
 from omnia_core.names import Handler
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from tests.facade.auth_files import Mounted as MountedAuth
-from tests.facade.conftest import Running, running
-from tests.facade.media_bed import serving as serving_media
-from tests.facade.scripted_runtime import ScriptedRuntime, serving
-from tests.facade.test_cancel_route import ask
+from tests.facade.conftest import running
+from tests.facade.scripted_runtime import ScriptedRuntime
+from tests.facade.session_routes_bed import ask, with_runtime
 from tests.services import free_port
 
 SESSIONS = "/api/sessions"
@@ -80,21 +77,6 @@ class Keeping(ScriptedRuntime):
         return pb.HealthResponse(healthy=True, status="ok", capabilities=self.can)
 
 
-@asynccontextmanager
-async def agent(
-    runtime: ScriptedRuntime, folder: Path | None = None, **settings: Any
-) -> AsyncIterator[Running]:
-    """Serve an agent; with a folder for uploads, its HTTP server is open from the start."""
-    async with serving(runtime) as port:
-        address = f"127.0.0.1:{port}"
-        if folder is None:
-            async with running(runtime_address=address, **settings) as facade:
-                yield facade
-        else:
-            async with serving_media(folder, runtime_address=address, **settings) as facade:
-                yield facade
-
-
 def named(name: object) -> bytes:
     return orjson.dumps({"name": name})
 
@@ -107,7 +89,7 @@ def named(name: object) -> bytes:
 @pytest.mark.parametrize("http", [False, True])
 async def test_a_caller_gets_a_list_of_own_sessions(tmp_path: Path, *, http: bool) -> None:
     runtime = Keeping()
-    async with agent(runtime, tmp_path if http else None) as facade:
+    async with with_runtime(runtime, tmp_path if http else None) as facade:
         status, body = await ask(facade, f"{SESSIONS}?limit=2&cursor=ab-_", "GET")
         assert (await ask(facade, SESSIONS, "HEAD"))[0] == 200
     assert status == 200
@@ -142,7 +124,7 @@ async def test_a_user_names_and_deletes_a_session(
     tmp_path: Path, doors: str, *, http: bool
 ) -> None:
     runtime = Keeping()
-    async with agent(runtime, tmp_path if http else None, doors=(doors,)) as facade:
+    async with with_runtime(runtime, tmp_path if http else None, doors=(doors,)) as facade:
         answer = await ask(facade, ONE, "PATCH", named("  Where is my désk? 👩‍🚀 "))
         assert answer == (
             200,
@@ -178,7 +160,7 @@ async def test_a_user_names_and_deletes_a_session(
 async def test_each_refusal_of_the_runtime_has_its_status(
     runtime: ScriptedRuntime, status: int, error: str
 ) -> None:
-    async with agent(runtime) as facade:
+    async with with_runtime(runtime) as facade:
         answers = [
             await ask(facade, ONE, "PATCH", named("Mine")),
             await ask(facade, ONE, "DELETE"),
@@ -191,7 +173,7 @@ async def test_each_refusal_of_the_runtime_has_its_status(
 
 async def test_a_list_that_cannot_be_read_is_unavailable() -> None:
     runtime = Keeping(page=pb.ListConversationsResponse(unavailable="the store is away"))
-    async with agent(runtime) as facade:
+    async with with_runtime(runtime) as facade:
         status, body = await ask(facade, SESSIONS, "GET")
     assert (status, body["error"]) == (503, "session_store_unavailable")
     async with running(runtime_address=f"127.0.0.1:{free_port()}") as facade:
@@ -206,7 +188,7 @@ async def test_a_list_that_cannot_be_read_is_unavailable() -> None:
 )
 async def test_what_is_no_name_no_number_and_no_method_reaches_no_runtime() -> None:
     runtime = Keeping()
-    async with agent(runtime) as facade:
+    async with with_runtime(runtime) as facade:
         bodies = [
             named(""), named("  "), named("x" * 201), named("a\nb"), named("a\x1b[31mb"),
             named("over\u202eride"), named("li\u2028ne"), named(7), named(None),
@@ -232,11 +214,11 @@ async def test_what_is_no_name_no_number_and_no_method_reaches_no_runtime() -> N
 async def test_pages_of_others_and_strangers_reach_no_runtime(tmp_path: Path) -> None:
     runtime = Keeping()
     requests = [(SESSIONS, "GET", None), (ONE, "PATCH", named("x")), (ONE, "DELETE", None)]
-    async with agent(runtime) as facade:
+    async with with_runtime(runtime) as facade:
         for path, method, body in requests:
             status, answer = await ask(facade, path, method, body, Origin="https://evil.example")
             assert (status, answer["error"]) == (403, "forbidden_origin")
-    async with agent(runtime, allow_unauthenticated=False) as facade:
+    async with with_runtime(runtime, allow_unauthenticated=False) as facade:
         for path, method, body in requests:
             assert (await ask(facade, path, method, body))[0] == 401
     assert runtime.asked == []
@@ -248,7 +230,7 @@ async def test_only_a_caller_with_a_name_lists_on_a_port_that_others_reach(tmp_p
     auth = MountedAuth(tmp_path)
     auth.rules(AuthFile(edge_trust=EdgeTrust(subject="x-user-id")))
     runtime = Keeping()
-    async with agent(
+    async with with_runtime(
         runtime,
         console=True,
         bind_address="0.0.0.0",
@@ -272,7 +254,7 @@ async def test_a_page_learns_what_the_runtime_can() -> None:
         (Keeping(can=("invoke",)), None),
         (ScriptedRuntime(), None),
     ):
-        async with agent(runtime, console=True) as facade:
+        async with with_runtime(runtime, console=True) as facade:
             _, body = await ask(facade, "/api/agent", "GET")
             assert body.get("capabilities") == expected
     async with running(handler_mode=Handler.ECHO, console=True) as facade:

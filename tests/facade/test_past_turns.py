@@ -8,9 +8,8 @@ import pytest
 from omnia_core.names import Handler
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from tests.facade.conftest import connected, running
-from tests.facade.media_bed import serving_users
 from tests.facade.scripted_runtime import ScriptedRuntime, serving
-from tests.facade.test_cancel_route import ask, with_runtime
+from tests.facade.session_routes_bed import ask, authenticating, with_runtime
 from tests.services import free_port
 
 TURNS = "/api/sessions/0199-a.b:c_d/turns"
@@ -256,16 +255,8 @@ async def test_other_methods_numbers_and_foreign_pages_read_nothing(
 @pytest.mark.covers("websocket.md#turns-unauthorized", "websocket.md#turns-not-found")
 async def test_a_credential_is_needed_and_the_runtime_knows_whose_it_is(tmp_path: Path) -> None:
     runtime = ScriptedRuntime(conversation=SAID)
-    (tmp_path / "auth").mkdir()
-    (tmp_path / "media").mkdir()
-    async with (
-        serving(runtime) as port,
-        serving_users(
-            tmp_path / "auth", tmp_path / "media", runtime_address=f"127.0.0.1:{port}"
-        ) as media,
-        running(runtime_address=f"127.0.0.1:{port}", allow_unauthenticated=False) as plain,
-    ):
-        for facade in (media, plain):
+    async with authenticating(runtime, tmp_path) as facades:
+        for facade in facades:
             status, body = await ask(facade, TURNS, "GET")
             assert (status, body["error"]) == (401, "unauthorized")
     assert runtime.read == []

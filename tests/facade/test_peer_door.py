@@ -227,6 +227,23 @@ async def test_bytes_pass_unchanged_and_a_side_that_does_not_read_stops_the_othe
         await until(lambda: not door.runtime.open and not door.context.joined)
 
 
+async def test_a_drain_lasts_until_the_last_connection_ends_and_no_longer_than_it_may() -> None:
+    async with Door().opened() as door:
+        await door.context.drain(LIMIT)
+        let_in = [await asyncio.open_connection("127.0.0.1", door.port) for _ in range(2)]
+        for reader, writer in let_in:
+            writer.write(peer_line(TOKEN) + b"x")
+            assert await reader.readexactly(1) == b"x"
+        await door.context.drain(0.01)
+        assert len(door.context.joined) == 2
+        draining = asyncio.create_task(door.context.drain(LIMIT))
+        for number, (_, writer) in enumerate(let_in):
+            assert not draining.done()
+            writer.close()
+            await until(partial(lambda left: len(door.context.joined) == left, 1 - number))
+        await draining
+
+
 async def test_a_runtime_that_is_not_there_ends_the_connection() -> None:
     async with Door().opened() as door:
         door.context = PeerDoorContext(

@@ -406,3 +406,13 @@ def everything(change: JsonObject | None = None, **metadata: object) -> tuple[Js
         config_map("pack-json", {"pack.json": world.PACK_TEXT}),
         objects.provider(),
     )
+
+
+async def settled(*documents: JsonObject, keda: bool = True, gateways: bool = True) -> FakeCluster:
+    """Return a cluster in which the objects are reconciled and their pods run."""
+    cluster = FakeCluster(*documents, keda=keda, gateways=gateways)
+    await cluster.settle()
+    cluster.run_pods()
+    await cluster.settle()
+    cluster.writes.clear()
+    return cluster

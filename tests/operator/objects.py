@@ -1,5 +1,6 @@
 """Documents for the tests: the smallest valid ones, and changes to them."""
 
+import base64
 import copy
 from pathlib import Path
 
@@ -11,6 +12,14 @@ from omnia_core.names import API_VERSION
 DATA = Path(__file__).parent / "data"
 # The one in C, where PyYAML has it, takes a tenth of the time.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+OPENAI: JsonObject = {"type": "openai", "model": "gpt", "secretRef": {"name": "keys"}}
+BEARER: JsonObject = {"type": "bearer", "secretRef": {"name": "crm", "key": "token"}}
+
+
+def encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
 
 
 def parsed(text: str) -> JsonObject:

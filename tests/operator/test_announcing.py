@@ -10,8 +10,7 @@ from omnia_operator.cluster.kinds import AGENT_RUNTIME, PROVIDER
 from omnia_operator.handlers import _WithoutOptionalKinds, _WithoutRetries
 from omnia_operator.scheduling import Requeue
 from tests.operator import objects
-from tests.operator.cluster import FakeCluster, everything
-from tests.operator.test_reconcile import settled
+from tests.operator.cluster import FakeCluster, everything, settled
 
 AT = "2026-01-01T00:00:0{}Z"
 REGISTRY = {"toolRegistryRef": {"name": "tools"}}

@@ -8,14 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omnia_operator.analysis.conditions import (
-    MAX_DEPTH,
-    MAX_LENGTH,
-    ConditionFailed,
-    ConditionInvalid,
-    is_missing,
-    parse_condition,
-)
+from omnia_operator.analysis.conditions import ConditionFailed, is_missing, parse_condition
+from omnia_operator.analysis.expression import MAX_DEPTH, MAX_LENGTH, ConditionInvalid
 
 NAN = math.nan
 ANSWERS: list[tuple[str, Any, bool]] = [

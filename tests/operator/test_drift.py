@@ -32,10 +32,9 @@ from omnia_operator.reconcile.drift import (
     keep,
 )
 from tests.operator import objects
-from tests.operator.cluster import NOW, FakeCluster, everything
+from tests.operator.cluster import NOW, FakeCluster, everything, settled
 from tests.operator.defaults import container, defaulted, pod, spec
 from tests.operator.test_ownership import agent
-from tests.operator.test_reconcile import settled
 
 OPEN = "OMNIA_FACADE_ALLOW_UNAUTHENTICATED"
 A_IS_B = {"name": "A", "value": "b"}

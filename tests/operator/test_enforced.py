@@ -25,8 +25,8 @@ from omnia_operator.api.expose import HTTPRouteSpec
 from omnia_operator.api.maturity import LATER
 from omnia_operator.cluster.kinds import PROVIDER, TOOL_REGISTRY, ObjectKind
 from tests.operator import objects
-from tests.operator.cluster import everything
-from tests.operator.test_reconcile import OPENAI, settled
+from tests.operator.cluster import everything, settled
+from tests.operator.objects import OPENAI
 
 CASES: list[tuple[ObjectKind, str, JsonObject, str]] = [
     (

@@ -13,8 +13,8 @@ from omnia_operator.rollout.candidate import as_candidate
 from omnia_operator.status import EVALS_READY, AgentFacts, DeploymentState, PodState, agent_status
 from tests.operator import objects, world
 from tests.operator.cluster import FakeCluster, config_map, everything, secret
+from tests.operator.objects import encoded
 from tests.operator.statuses import NOW, told
-from tests.operator.test_reconcile import encoded
 
 GREETS: JsonObject = {
     "id": "greets",

@@ -16,9 +16,8 @@ from omnia_operator.cluster.kinds import (
 from omnia_operator.plan.exposure import public_url
 from omnia_operator.scheduling import Requeue
 from tests.operator import objects, world
-from tests.operator.cluster import FakeCluster, everything
+from tests.operator.cluster import FakeCluster, everything, settled
 from tests.operator.defaults import defaulted
-from tests.operator.test_reconcile import settled
 
 HOST = "agent.example.com"
 TLS = {"secretName": "agent-tls"}

@@ -24,9 +24,8 @@ from omnia_operator.policy import Policy
 from omnia_operator.resolve import Resolved, resolve
 from omnia_operator.settings import settings_of
 from tests.operator import objects, world
-from tests.operator.cluster import SETTINGS, FakeCluster, everything, pod
+from tests.operator.cluster import SETTINGS, FakeCluster, everything, pod, settled
 from tests.operator.test_findings_of_anything import places, replaced
-from tests.operator.test_reconcile import settled
 
 ENV = OperatorEnv(facade_image="facade:1", runtime_image="runtime:1")
 CHART: JsonObject = {

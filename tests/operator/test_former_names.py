@@ -18,10 +18,9 @@ from omnia_operator.cluster.kinds import (
 from omnia_operator.labels import OwnedNames, former_name
 from omnia_operator.manifests import uses
 from tests.operator import objects, world
-from tests.operator.cluster import FakeCluster, config_map, pod, unavailable
+from tests.operator.cluster import FakeCluster, config_map, pod, settled, unavailable
 from tests.operator.test_external_auth import client_key
 from tests.operator.test_ownership import agent, foreign, function
-from tests.operator.test_reconcile import settled
 
 NAMES = OwnedNames("helper")
 KINDS = (CONFIG_MAP, SECRET, SERVICE_ACCOUNT)

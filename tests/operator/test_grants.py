@@ -21,8 +21,8 @@ from omnia_operator.cluster.kinds import (
 )
 from omnia_operator.resolve import Grant
 from tests.operator import objects
-from tests.operator.cluster import FakeCluster, everything, secret
-from tests.operator.test_reconcile import BEARER, OPENAI, encoded, settled
+from tests.operator.cluster import FakeCluster, everything, secret, settled
+from tests.operator.objects import BEARER, OPENAI, encoded
 
 COPIED = "omnia-helper-provider-keys"
 

@@ -32,9 +32,8 @@ from omnia_operator.reconcile.credentials import with_issuers
 from omnia_operator.resolve import Found, NoKeys
 from omnia_operator.scheduling import Requeue
 from tests.operator import objects, world
-from tests.operator.cluster import FakeCluster, config_map, everything, secret, unavailable
+from tests.operator.cluster import FakeCluster, config_map, everything, secret, settled, unavailable
 from tests.operator.test_external_auth import client_key
-from tests.operator.test_reconcile import settled
 
 KEYS = {"api-key": base64.b64encode(b"key").decode()}
 GOLDEN = sorted(path.parent for path in objects.DATA.glob("golden/*/in.yaml"))

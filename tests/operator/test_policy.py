@@ -14,8 +14,7 @@ from omnia_operator.manifests import render
 from omnia_operator.plan import Settings, plan
 from omnia_operator.policy import Policy, refusals
 from tests.operator import objects, world
-from tests.operator.cluster import SETTINGS, everything
-from tests.operator.test_reconcile import settled
+from tests.operator.cluster import SETTINGS, everything, settled
 
 TOKEN = {"serviceAccountToken": {"path": "token", "expirationSeconds": 3600}}
 OPEN = "OMNIA_FACADE_ALLOW_UNAUTHENTICATED"

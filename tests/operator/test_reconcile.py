@@ -1,6 +1,5 @@
 """What a world becomes when its resources are reconciled."""
 
-import base64
 import copy
 import itertools
 
@@ -38,25 +37,13 @@ from tests.operator.cluster import (
     everything,
     pod,
     secret,
+    settled,
     unavailable,
 )
+from tests.operator.objects import BEARER, OPENAI, encoded
 
-OPENAI: JsonObject = {"type": "openai", "model": "gpt", "secretRef": {"name": "keys"}}
 NOT_OF_ALL = (SECRET, HPA, INGRESS, HTTP_ROUTE)
 SCALED: JsonObject = {"enabled": True, "minReplicas": 2}
-
-
-def encoded(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
-
-
-async def settled(*documents: JsonObject, keda: bool = True, gateways: bool = True) -> FakeCluster:
-    cluster = FakeCluster(*documents, keda=keda, gateways=gateways)
-    await cluster.settle()
-    cluster.run_pods()
-    await cluster.settle()
-    cluster.writes.clear()
-    return cluster
 
 
 def config_hash(cluster: FakeCluster) -> str:
@@ -325,9 +312,6 @@ async def test_another_key_of_the_same_secret_rolls_nothing() -> None:
     await cluster.settle()
 
     assert cluster.writes == []
-
-
-BEARER: JsonObject = {"type": "bearer", "secretRef": {"name": "crm", "key": "token"}}
 
 
 async def test_a_new_credential_of_a_tool_rolls_nothing() -> None:

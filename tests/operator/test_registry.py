@@ -22,7 +22,6 @@ from tests.operator import objects
 from tests.operator.cluster import NOW, FakeCluster, everything, secret
 
 LATER = "2026-01-01T01:00:00Z"
-PLACE = TOOL_REGISTRY, ("default", "tools")
 MCP: JsonObject = {
     "name": "server",
     "type": "mcp",

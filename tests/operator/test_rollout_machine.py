@@ -615,7 +615,6 @@ class Outcome:
     plan: Plan
     stable: list[str | None]
     writes: int
-    held_ever: bool
 
 
 def hostile(seed: int, *, git: bool, crashes: bool, good: bool, edits: bool) -> Outcome:
@@ -668,7 +667,7 @@ def hostile(seed: int, *, git: bool, crashes: bool, good: bool, edits: bool) -> 
         seen.append(stable.prompt_pack_version)
         status = plan.status
     assert plan is not None
-    return Outcome(plan, seen, writes, status.held is not None)
+    return Outcome(plan, seen, writes)
 
 
 @settings(max_examples=30, deadline=None)

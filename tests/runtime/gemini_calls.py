@@ -6,17 +6,13 @@ from typing import Any
 
 from omnia_core.conversation.parts import Media, Part
 from omnia_core.conversation.usage import Usage
-from omnia_core.env import SecretStr
 from omnia_core.files.providers import Pricing, ProviderConfig
 from omnia_core.sessions import Message
-from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.ports.model import ChatRequest, ModelEvent, TextDelta, ToolSpec
 from omnia_runtime.providers.gemini.adapter import GeminiModel
+from tests.runtime.adapter_calls import LIMIT, stream
 from tests.runtime.sdks import genai
 from tests.runtime.vendors import gemini_chunk
-
-LIMIT = 100.0
-
 
 KEY = "AIza-secret-1234"
 
@@ -73,14 +69,7 @@ def config(url: str, **fields: Any) -> ProviderConfig:
 async def ask(
     configured: ProviderConfig, request: ChatRequest = HI, key: str | None = KEY
 ) -> list[ModelEvent]:
-    client = HTTPClient()
-    secret = SecretStr(key) if key else None
-    try:
-        async with asyncio.timeout(LIMIT):
-            model = GeminiModel(configured, secret, "THE_KEY_VARIABLE", client)
-            return [event async for event in model.stream(request)]
-    finally:
-        await client.close()
+    return await stream(GeminiModel, configured, request, key)
 
 
 async def ask_sdk(url: str, contents: Any = "hi", model: str = NEW, **settings: Any) -> list[Any]:

@@ -84,7 +84,7 @@ async def test_a_turn_is_refused_until_the_next_day(mounted: Mounted) -> None:
         await bed.budget.admit()
     assert refused.value.message == (
         "the budget of the agent, 2.5 USD a day, is spent: it answers again from"
-        " 2026-02-01T00:00:00Z on; whoever runs it may raise spec.budget"
+        " 2026-02-01T00:00:00Z on; its owner can raise spec.budget"
     )
     assert bed.store.reads == [date(2026, 1, 31)] * 2
     # The sum of yesterday does not count, even before it is read anew.

@@ -10,10 +10,10 @@ from omnia_core.files.providers import Pricing, ProviderDefaults
 from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.ports.model import Finished, ProviderError, TextDelta, ToolCallRequest
 from omnia_runtime.providers.claude.adapter import ClaudeModel
+from tests.runtime.adapter_calls import LIMIT
 from tests.runtime.claude_calls import (
     HI,
     KEY,
-    LIMIT,
     TEXT,
     USAGE,
     VERSION,

@@ -8,11 +8,12 @@ from omnia_core.conversation.tools import ToolCall
 from omnia_core.conversation.usage import Usage
 from omnia_core.errors import OmniaError
 from omnia_core.files.evals import EvalSpec, read_evals
+from omnia_core.files.evals.case_results import Evaluation
 from omnia_core.files.pack.prompt import Eval, Threshold
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import EvalOutcome
 from omnia_core.sessions import Message
-from omnia_runtime.evals.evaluate import Evaluation, evaluate
+from omnia_runtime.evals.evaluate import evaluate
 from omnia_runtime.evals.facts import CallFact, Facts, calls_in
 from omnia_runtime.evals.judge import MAX_CONTENT, read_answer
 from omnia_runtime.ports.model import ChatRequest, Finished, ModelEvent, ProviderError, TextDelta

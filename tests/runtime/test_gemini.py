@@ -21,10 +21,10 @@ from omnia_runtime.ports.model import (
     ToolCallRequest,
 )
 from omnia_runtime.providers.gemini.adapter import GeminiModel
+from tests.runtime.adapter_calls import LIMIT
 from tests.runtime.gemini_calls import (
     HI,
     KEY,
-    LIMIT,
     OLD,
     PICTURE,
     PNG,

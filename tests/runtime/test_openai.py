@@ -8,7 +8,6 @@ from msgspec import structs
 
 from omnia_core.conversation.tools import ToolCall
 from omnia_core.conversation.usage import Usage
-from omnia_core.env import SecretStr
 from omnia_core.files.pack import Parameters
 from omnia_core.files.providers import Pricing, ProviderConfig, ProviderDefaults
 from omnia_core.sessions import Message
@@ -26,23 +25,14 @@ from omnia_runtime.ports.model import (
 from omnia_runtime.providers.openai.adapter import OpenAIModel
 from omnia_runtime.providers.openai.chat import api_url, chat_body
 from omnia_runtime.providers.openai.responses import responses_body
+from tests.runtime.adapter_calls import LIMIT
+from tests.runtime.openai_calls import HI, KEY, SCHEMA, TEXT, ask, config
 from tests.runtime.sdks import openai
 from tests.runtime.servers import USAGE, ChatServer, call_piece, chunk, serving
 from tests.services import free_port
 
 pytestmark = pytest.mark.usefixtures("openai_sdk")
 
-LIMIT = 100.0
-KEY = "sk-secret-1234"
-HI = ChatRequest("Be kind.", [Message("user", "hi")])
-SCHEMA = {"type": "object", "properties": {"id": {"type": "string"}}}
-TEXT = [
-    chunk({"role": "assistant", "content": ""}),
-    chunk({"content": "Hel"}),
-    chunk({"content": "lo ä"}),
-    chunk({}, "stop"),
-    chunk({}, usage=USAGE),
-]
 CALLS = [
     chunk(call_piece(0, id="c1", name="get", arguments="")),
     chunk(call_piece(0, arguments='{"id":')),
@@ -76,25 +66,6 @@ SDK_TOOLS: Any = [
 ]
 OUTPUT = OutputSchema("my fn", SCHEMA)
 SDK_FORMAT: Any = {"type": "json_schema", "json_schema": {"name": "my_fn", "schema": SCHEMA}}
-
-
-def config(url: str, **fields: Any) -> ProviderConfig:
-    return ProviderConfig(
-        "default", fields.pop("type", "openai"), "gpt-4o", base_url=f"{url}/v1", **fields
-    )
-
-
-async def ask(
-    configured: ProviderConfig, request: ChatRequest = HI, key: str | None = KEY
-) -> list[ModelEvent]:
-    client = HTTPClient()
-    secret = SecretStr(key) if key else None
-    try:
-        async with asyncio.timeout(LIMIT):
-            model = OpenAIModel(configured, secret, "THE_KEY_VARIABLE", client)
-            return [event async for event in model.stream(request)]
-    finally:
-        await client.close()
 
 
 async def test_text_streams_and_the_vendors_sdk_reads_the_same_from_the_same_server() -> None:

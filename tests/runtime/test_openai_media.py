@@ -13,9 +13,9 @@ from omnia_runtime.ports.model import ChatRequest, ProviderError
 from omnia_runtime.providers.openai.chat import chat_body
 from omnia_runtime.providers.openai.responses import responses_body
 from omnia_runtime.providers.vendor_errors import VendorFailure
+from tests.runtime.openai_calls import ask, config
 from tests.runtime.sdks import openai
 from tests.runtime.servers import ChatServer, chunk, serving
-from tests.runtime.test_openai import ask, config
 
 pytestmark = pytest.mark.usefixtures("openai_sdk")
 

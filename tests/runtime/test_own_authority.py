@@ -19,8 +19,8 @@ from omnia_runtime.tools.handlers import open_handler
 from tests.runtime.grpc_server import certificate
 from tests.runtime.mcp_server import serving as serving_mcp
 from tests.runtime.mcp_source import started
+from tests.runtime.openai_calls import HI, TEXT
 from tests.runtime.servers import ChatServer, serving
-from tests.runtime.test_openai import HI, TEXT
 from tests.runtime.test_openapi_tools import document
 from tests.runtime.tooling import LIMIT, called, opened
 from tests.services import free_port

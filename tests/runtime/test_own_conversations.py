@@ -15,7 +15,7 @@ from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_runtime.server.mapping import capabilities
 from tests.facade.auth_files import Mounted as MountedAuth
 from tests.facade.conftest import Running, connected, running
-from tests.facade.test_cancel_route import ask
+from tests.facade.session_routes_bed import ask
 from tests.runtime.program import LIMIT, Program, Stream, client
 from tests.runtime.scripted import Mounted
 from tests.runtime.servers import ChatServer, chunk, serving

@@ -10,14 +10,17 @@ from msgspec import structs
 from omnia_core.conversation.finish_reasons import INTERRUPTED
 from omnia_core.conversation.parts import Media, Part
 from omnia_core.conversation.tools import ToolCall
-from omnia_core.names import EvalOutcome
+from omnia_core.conversation.usage import Usage
+from omnia_core.names import INLINE_VERSION, EvalOutcome
 from omnia_core.sessions.audit import EventKind, ProviderCall, RuntimeEvent, ToolExecution
 from omnia_core.sessions.evaluations import EvalResult
 from omnia_core.sessions.records import DeletedMessages, Message, Session, placeholder_result
 from omnia_core.sessions.trail import SessionTrail, TurnTrail
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
+from omnia_runtime.server.mapping import done_message
 from omnia_runtime.server.past import MAX_TURNS, conversation_response
 from omnia_runtime.server.trails import MAX_EXPLANATION, TurnRecords
+from omnia_runtime.turns.turn import UserTurn
 
 CALL = ToolCall("c1", "look", '{"id":"A-1"}')
 ONE = (
@@ -161,6 +164,17 @@ def test_a_message_says_which_version_answered_it() -> None:
     session = Session("s", (Message("user", "one", pack_version="2.1.0", variant="canary"),))
     (message,) = conversation_response(session, 0, show_tools=True).messages
     assert (message.pack_version, message.variant) == ("2.1.0", "canary")
+
+
+@pytest.mark.covers("websocket.md#pack-version")
+def test_clients_see_no_version_of_an_inline_prompt() -> None:
+    session = Session("s", (Message("user", "one", pack_version=INLINE_VERSION),))
+    (message,) = conversation_response(session, 0, show_tools=True).messages
+    assert message.pack_version == ""
+    turn = UserTurn("s", "one", (), {}, [], pack_version=INLINE_VERSION)
+    assert done_message(turn, "", "stop", Usage()).done.pack_version == ""
+    turn.pack_version = "2.1.0"
+    assert done_message(turn, "", "stop", Usage()).done.pack_version == "2.1.0"
 
 
 ROLES = st.sampled_from(["user", "assistant", "tool", "summary"])

@@ -24,9 +24,9 @@ from omnia_runtime.providers.openai.chat import chat_body
 from omnia_runtime.providers.openai.responses import responses_body, unpacked_reasoning
 from omnia_runtime.providers.openai.responses_stream import ResponseStream
 from omnia_runtime.providers.vendor_errors import VendorFailure
+from tests.runtime.openai_calls import KEY, SCHEMA, ask
 from tests.runtime.sdks import openai
 from tests.runtime.servers import ChatServer, serving
-from tests.runtime.test_openai import KEY, SCHEMA, ask
 
 pytestmark = pytest.mark.usefixtures("openai_sdk")
 

@@ -9,7 +9,7 @@ from omnia_cli.importing.handlers import http_url
 from omnia_cli.importing.inputs import Inputs
 from omnia_cli.importing.names import agent_name, object_name
 from omnia_cli.importing.notes import NoteKind
-from omnia_cli.importing.objects import ImportResult, custom, described, own_metadata
+from omnia_cli.importing.objects import ImportResult, agent_runtime, custom, own_metadata
 from omnia_cli.importing.prompts import Prompt, rounds_of, with_prompt, with_variables
 from omnia_cli.importing.secrets import is_secret_name
 from omnia_cli.importing.sources import Source
@@ -153,19 +153,7 @@ def _agent(source: Source, inputs: Inputs, result: ImportResult) -> None:
     )
     spec.lack("a custom framework is an image: framework.type custom", "executionEngine")
     spec.raw("outputSchema")
-    metadata = own_metadata(source)
-    annotations = described(metadata["annotations"], description)
-    result.add(
-        custom(
-            Kind.AGENT_RUNTIME,
-            source.namespace,
-            name,
-            body,
-            [source],
-            labels=metadata["labels"],
-            annotations=annotations,
-        )
-    )
+    result.add(agent_runtime(source, name, body, description))
     root.finish()
 
 

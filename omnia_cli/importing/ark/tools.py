@@ -44,10 +44,10 @@ def read_tools(spec: Fields, inputs: Inputs) -> tuple[list[JsonObject], list[Sou
             tool.raw("partial")
         root.finish()
     made = [
-        servers[each][0].handler(distinct(servers[each][0].name, taken), servers[each][1])
-        if isinstance(each, str)
-        else each
-        for each in handlers
+        servers[handler][0].handler(distinct(servers[handler][0].name, taken), servers[handler][1])
+        if isinstance(handler, str)
+        else handler
+        for handler in handlers
     ]
     return made, sources
 

@@ -10,7 +10,7 @@ from omnia_cli.importing.kagent.prompt import read_prompt
 from omnia_cli.importing.kagent.tools import tools
 from omnia_cli.importing.names import label
 from omnia_cli.importing.notes import NoteKind
-from omnia_cli.importing.objects import ImportResult, custom, described, own_metadata
+from omnia_cli.importing.objects import ImportResult, agent_runtime, custom
 from omnia_cli.importing.prompts import rounds_of, with_prompt
 from omnia_cli.importing.sources import Source
 from omnia_core.jsonvalue import JsonObject
@@ -106,18 +106,7 @@ def declarative(
             )
     body |= more or {}
     body["runtime"] = deployment
-    metadata = own_metadata(source)
-    result.add(
-        custom(
-            Kind.AGENT_RUNTIME,
-            source.namespace,
-            name,
-            body,
-            [source],
-            labels=metadata["labels"],
-            annotations=described(metadata["annotations"], description),
-        )
-    )
+    result.add(agent_runtime(source, name, body, description))
 
 
 def window_of(compaction: Fields) -> JsonObject:

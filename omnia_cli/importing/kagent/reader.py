@@ -7,7 +7,7 @@ from omnia_cli.importing.kagent.harness import read_templates
 from omnia_cli.importing.kagent.models import read_model
 from omnia_cli.importing.names import agent_name
 from omnia_cli.importing.notes import NoteKind
-from omnia_cli.importing.objects import ImportResult, custom, described, own_metadata
+from omnia_cli.importing.objects import ImportResult, agent_runtime, custom
 from omnia_cli.importing.pods import workload
 from omnia_cli.importing.sources import Source
 from omnia_core.jsonvalue import JsonObject
@@ -132,7 +132,7 @@ def _common(spec: Fields, inner: Fields) -> None:
 
 
 def _allowed(spec: Fields) -> JsonObject:
-    """Return who may talk to an agent beside its own namespace."""
+    """Return the namespaces besides its own whose callers an agent accepts."""
     allowed = spec.object("allowedNamespaces")
     origin = allowed.text("from") or "Same"
     if origin == "Same":
@@ -166,23 +166,12 @@ def _own_image(
     )
     deployment.drop("the image's own command is run", "cmd", "args", "workingDir")
     _common(spec, spec.object("declarative"))
-    metadata = own_metadata(source)
     body = {
         "framework": {"type": "custom", "image": placeholder},
         **_allowed(spec),
         "runtime": workload(deployment, source.namespace, inputs),
     }
-    result.add(
-        custom(
-            Kind.AGENT_RUNTIME,
-            source.namespace,
-            name,
-            body,
-            [source],
-            labels=metadata["labels"],
-            annotations=described(metadata["annotations"], description),
-        )
-    )
+    result.add(agent_runtime(source, name, body, description))
 
 
 def _unused(source: Source, models: KagentModels, result: ImportResult, inputs: Inputs) -> None:

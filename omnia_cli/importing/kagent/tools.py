@@ -56,7 +56,7 @@ def _selected(
     if server is None:
         return None
     server.headers += headers_of(tool, "headersFrom", inputs, tool.source.namespace)
-    if namespace != tool.source.namespace and any(each.secret for each in server.headers):
+    if namespace != tool.source.namespace and any(header.secret for header in server.headers):
         tool.note(NoteKind.ASKED, f"copy the Secrets of the headers from namespace {namespace}")
     offered = block.texts("toolNames") if "toolNames" in block else []
     held = block.texts("requireApproval") if "requireApproval" in block else []

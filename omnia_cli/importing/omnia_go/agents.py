@@ -4,12 +4,11 @@ from omnia_cli.importing.fields import Asked, Fields
 from omnia_cli.importing.inputs import Inputs
 from omnia_cli.importing.names import agent_name
 from omnia_cli.importing.notes import NoteKind
-from omnia_cli.importing.objects import ImportResult, custom, own_metadata, present
+from omnia_cli.importing.objects import ImportResult, agent_runtime, present
 from omnia_cli.importing.omnia_go.shapes import MOCK, as_number
 from omnia_cli.importing.pods import of_pods, placement, variables, variables_of_objects, volumes
 from omnia_cli.importing.sources import Source
 from omnia_core.jsonvalue import JsonObject
-from omnia_core.names import Kind
 
 _COPIED = (
     "mode",
@@ -49,8 +48,7 @@ def read_agent(source: Source, inputs: Inputs, result: ImportResult) -> None:
     for name in ("memory", "duplex", "console", "privacyPolicyRef"):
         spec.raw(name)
     name = agent_name(source, source.name)
-    metadata = own_metadata(source)
-    result.add(custom(Kind.AGENT_RUNTIME, source.namespace, name, made, [source], **metadata))
+    result.add(agent_runtime(source, name, made))
     root.finish()
 
 

@@ -50,7 +50,7 @@ class Composed(Struct, frozen=True):
     @property
     def problems(self) -> list[str]:
         """Why a turn with these values would fail."""
-        return [each.problem for each in self.variables if each.problem]
+        return [variable.problem for variable in self.variables if variable.problem]
 
 
 def composed(compiled: CompiledPrompt, given: Mapping[str, str]) -> Composed:
@@ -61,7 +61,7 @@ def composed(compiled: CompiledPrompt, given: Mapping[str, str]) -> Composed:
     known = compiled.known()
     names = {*compiled.variables, *given} | {path.root for path in compiled.template.paths()}
     variables = tuple(_variable(name, compiled, known, given) for name in sorted(names))
-    values = {each.name: each.value for each in variables if each.value is not None}
+    values = {variable.name: variable.value for variable in variables if variable.value is not None}
     return Composed(tuple(_pieces(compiled, values)), variables)
 
 

@@ -10,9 +10,6 @@ from omnia_core.files.pack.document import Pack
 from omnia_core.files.pack.issues import Issue, IssuePath, fields_of, options_of, path_text, warning
 from omnia_core.files.pack.prompt import TRIGGERS, Eval, Prompt
 
-NEWEST = "1.9"
-"""The newest supported version."""
-
 _FIRST = "1.0"
 _OPEN_VALIDATORS = "1.7"
 _OPEN_TRIGGERS = "1.7"

@@ -57,7 +57,7 @@ def parse_pack(text: str, what: str = "the PromptPack") -> Pack:
     return pack
 
 
-def decode_pack(text: str, what: str = "the PromptPack") -> Pack:
+def decode_pack(text: str, what: str) -> Pack:
     """Parse a compiled PromptPack from JSON text; only its shape is checked.
 
     Raises:

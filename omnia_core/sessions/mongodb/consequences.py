@@ -114,8 +114,8 @@ class Consequences:
                 upsert(collections.daily_turns, documents.daily_update(turns, append["_id"]))
             )
         steps += [
-            upsert(collections.daily_calls, documents.daily_update(each, append["_id"]))
-            for each in calls
+            upsert(collections.daily_calls, documents.daily_update(call, append["_id"]))
+            for call in calls
         ]
         if user:
             steps.append(upsert(collections.users, user))

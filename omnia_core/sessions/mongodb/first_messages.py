@@ -22,7 +22,7 @@ async def find_first_messages(
         messages: the collection of the appends.
         sessions: at least the fields `_id` and `first` of each.
     """
-    keys = [each["_id"] for each in sessions if not each["first"]]
+    keys = [session["_id"] for session in sessions if not session["first"]]
     wanted: dict[str, Any] = {"session": {"$in": keys}, "from": 0}
     return {
         append["session"]: first_said(decode_messages(append))

@@ -342,10 +342,13 @@ class MongoSessionStore(SessionStore):
         try:
             followed = await self._consequences.write(session, append)
             if followed is None:
-                # It expired while this was written, and nobody would find the messages.
+                # It expired while this was written, so the messages could not be found.
                 await self._connection.run(partial(_delete_append, append))
         except StoreUnavailable as error:
-            _log.warning("the next use of the session completes an append", reason=error.message)
+            _log.warning(
+                "an append is incomplete; the next use of the session completes it",
+                reason=error.message,
+            )
             return
         if followed is None:
             raise SessionConflict(session_id, append["from"], 0)

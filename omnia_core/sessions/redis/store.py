@@ -297,7 +297,7 @@ class RedisSessionStore(SessionStore):
         try:
             await self.add_costs(audit.provider_calls)
         except StoreUnavailable as error:
-            _log.warning("the cost of a turn was not added up", reason=error.message)
+            _log.warning("the cost of a turn was not added to the total", reason=error.message)
 
     def _costs_of(self, day: date) -> str:
         """Return the key of the hash of what requests to each provider cost on a day, in USD."""

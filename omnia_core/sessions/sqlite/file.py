@@ -198,7 +198,7 @@ class SqliteFile:
 
     def _waiting_connection(self) -> sqlite3.Connection:
         if self._connection is not None and self._identity != _identity(self._name):
-            # The file was deleted or replaced: what is written there would be lost.
+            # The file was deleted or replaced: further writes to it would be lost.
             self._disconnect()
         if self._connection is None:
             self._connection = connect(self._path, self._busy_seconds)

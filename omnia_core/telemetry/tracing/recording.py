@@ -87,7 +87,7 @@ class RecordingTracer:
         if traceparent:
             parent = _TRACE_CONTEXT.extract({**headers, TRACEPARENT: traceparent}, parent)
         if self._parent_based:
-            # What the sampler would decide as well: it follows the caller.
+            # The sampler would decide the same: it follows the caller.
             caller = trace.get_current_span(parent)
             ids = caller.get_span_context()
             if ids.is_valid and not ids.trace_flags.sampled:

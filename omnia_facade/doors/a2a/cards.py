@@ -97,7 +97,9 @@ class AgentCards:
                 if auth.is_file():
                     self._auth = decode_json(read_text(str(auth)), AuthFile, str(auth))
         except ConfigurationError as error:
-            _log.error("the agent card is not changed", problem=str(error))
+            _log.error(
+                "the agent card is invalid; the previous one stays in use", problem=str(error)
+            )
         self._since = max(
             (path.stat().st_mtime for path in self._paths if path.is_file()), default=0
         )

@@ -88,8 +88,8 @@ class TaskFrames(Generic[AnyStr]):
         run: Run,
         writer: EventWriter[AnyStr],
         *,
+        show_tools: bool,
         history_length: int | None = None,
-        show_tools: bool = False,
     ) -> None:
         self._run = run
         self._writer: EventWriter[AnyStr] = writer

@@ -48,7 +48,7 @@ def listed_run(run: Run, request: ListTasksRequest) -> ListedTask:
 
 
 def listed_record(record: RunRecord) -> ListedTask:
-    """Return a task whose pod is gone."""
+    """Return a task whose pod has ended."""
     return ListedTask(
         record.run_id,
         record.session_id,

@@ -47,7 +47,7 @@ _STATES = {
 
 
 class TaskNote:
-    """What the door remembers with a run.
+    """The values of this door that are stored with a run.
 
     Attributes:
         messages: of the client, the newest last.
@@ -108,7 +108,7 @@ def task_of(run: Run, history_length: int | None = None, *, artifacts: bool = Tr
 
 
 def lost_task(record: RunRecord, said: str) -> Task:
-    """Return a task whose pod is gone: it has failed, with what was said until then."""
+    """Return a task whose pod has ended: it has failed, with the text until then."""
     text = "interrupted: the server ended during the answer; send the message again"
     message = Message(
         message_id=str(uuid.uuid5(uuid.NAMESPACE_OID, record.run_id)),

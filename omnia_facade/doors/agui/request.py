@@ -19,7 +19,7 @@ from omnia_facade.doors.parts import data_part, media_part, text_part
 RESULT_PREFIX = "omnia-result-"
 MAX_TOOLS = 128
 _PARTS = {"image": "image", "audio": "audio", "video": "video", "document": "file"}
-# The agent has its own instructions, and what it thought or did is its own too.
+# The agent has its own instructions, thoughts and activities.
 _SILENT = ("developer", "system", "activity", "reasoning")
 _UNTOLD = (b"null", b"{}", b"[]", b'""')
 
@@ -88,7 +88,7 @@ _parts = msgspec.json.Decoder(str | tuple[_Part, ...] | None)
 
 
 class RunRequest(Struct, frozen=True):
-    """A run that is asked for.
+    """A parsed request for a run.
 
     Attributes:
         thread_id: the session.

@@ -1,4 +1,4 @@
-"""Tools of the client at the MCP door: its user is asked, and the answer is in the next request.
+"""Tools of the client at the MCP door: a form for its user, answered in the next request.
 
 MCP 2026-07-28, client/elicitation and basic/patterns: a call whose result is `input_required` is
 sent again with the answers and the state. The state is the id of the run that waits; only the user

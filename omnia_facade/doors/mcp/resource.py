@@ -35,7 +35,7 @@ class ProtectedResource:
         try:
             rules = decode_json(read_text(self._auth_path), AuthFile, self._auth_path)
         except ConfigurationError:
-            # The authenticator reports a broken file, and accepts nobody.
+            # The authenticator reports a broken file, and accepts no caller.
             return ""
         return rules.oidc.issuer if rules.oidc else ""
 

@@ -1,4 +1,4 @@
-"""What the tool does: a turn of the agent, or a call of the function."""
+"""The action of the tool: a turn of the agent, or a call of the function."""
 
 from typing import Protocol
 
@@ -38,7 +38,7 @@ VERSION = "1.0.0"
 
 
 class Target(Protocol):
-    """What the tool of the server does."""
+    """The action of the server's tool."""
 
     tool: ToolDescription
     version: str

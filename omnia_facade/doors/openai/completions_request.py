@@ -52,7 +52,7 @@ _decoder = msgspec.json.Decoder(_Body)
 
 
 class CompletionRequest(ConversationRequest, frozen=True, kw_only=True):
-    """A chat completion that is asked for; its messages are the whole conversation."""
+    """A parsed request for a chat completion; its messages are the whole conversation."""
 
     include_usage: bool
 

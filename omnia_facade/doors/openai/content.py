@@ -60,7 +60,7 @@ class ContentPart(Struct, frozen=True):
 Content: TypeAlias = str | tuple[ContentPart, ...] | None
 
 
-def read_content(content: Content, parameter: str, public_url: str = "") -> tuple[Part, ...]:
+def read_content(content: Content, parameter: str, public_url: str) -> tuple[Part, ...]:
     """Return the parts of a message.
 
     Args:

@@ -1,4 +1,4 @@
-"""Recognises a conversation by what was said in it, for clients that name no session.
+"""Recognises a conversation by its messages, for clients that name no session.
 
 A client of a stateless API sends all messages with every request. The messages up to the agent's
 last answer are a key, under which the session of that answer is stored. A session goes on from an

@@ -93,7 +93,7 @@ def decode(body: bytes, decoder: "msgspec.json.Decoder[Body]") -> tuple[Body, di
 
 
 def ignored(given: Mapping[str, Raw], used: Collection[str]) -> tuple[str, ...]:
-    """Return the parameters that have no effect, for the header that tells them."""
+    """Return the parameters that have no effect, for the header that lists them."""
     return tuple(
         name for name in given if name not in used and name.isascii() and name.isprintable()
     )
@@ -196,5 +196,5 @@ def _place(error: msgspec.ValidationError) -> str:
 
 
 def ignored_header(names: Sequence[str]) -> dict[str, str]:
-    """Return the header that tells which parameters of a request have no effect."""
+    """Return the header that lists the parameters of a request without an effect."""
     return {IGNORED_HEADER: ", ".join(names)} if names else {}

@@ -58,8 +58,8 @@ def unknown_previous(text: str) -> DoorFailed:
 def previous_not_last(text: str) -> DoorFailed:
     """Return the failure of a request that goes on after a response with a successor."""
     return invalid(
-        f'after the response "{abridged(text, 160)}" the conversation has gone on; name its last'
-        " response, or the conversation itself",
+        f'the response "{abridged(text, 160)}" is not the last one of its conversation;'
+        " name the last response, or the conversation itself",
         "previous_response_id",
         "previous_response_not_last",
     )

@@ -83,7 +83,7 @@ class ResponseId(Struct, frozen=True):
 
 
 class ResponseRequest(ConversationRequest, frozen=True, kw_only=True):
-    """A response that is asked for.
+    """A parsed request for a response.
 
     Attributes:
         previous: the response after which the conversation goes on.

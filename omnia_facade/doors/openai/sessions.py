@@ -1,4 +1,4 @@
-"""The session of a request: named by the client, or recognised by what was said in it."""
+"""The session of a request: named by the client, or recognised by its messages."""
 
 import secrets
 from collections.abc import Sequence

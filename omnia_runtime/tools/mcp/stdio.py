@@ -147,7 +147,7 @@ async def _log_errors(process: asyncio.subprocess.Process, name: str) -> None:
     while chunk := await process.stderr.read(64 * 1024):
         for line in chunk.splitlines():
             text = line[:_LONGEST_LOG_LINE].decode(errors="replace")
-            _log.debug("MCP server", handler=name, line=text)
+            _log.debug("MCP server wrote to standard error", handler=name, line=text)
 
 
 async def _uncancelled(task: asyncio.Task[None]) -> None:

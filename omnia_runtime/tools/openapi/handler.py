@@ -105,7 +105,7 @@ class OpenAPISource(PolledSource):
         except ConfigurationError as error:
             return _failed(error.message)
         except Exception:  # noqa: BLE001 - a bug in reading must not end the polling
-            _log.exception("OpenAPI document", handler=self.name)
+            _log.exception("reading the OpenAPI document failed", handler=self.name)
             return _failed("the document cannot be read")
         return PollResult(specs, self._remarks)
 

@@ -15,7 +15,6 @@ from typing import Any, Protocol
 
 import aiohttp
 
-from omnia_core.names import Door
 from omnia_facade.doors.registry import DOORS
 from tests.facade.conftest import Running, running
 from tests.programs import PYTHON
@@ -225,6 +224,3 @@ async def until(condition: Any, seconds: float = LIMIT) -> None:
             if held:
                 return
             await asyncio.sleep(0.02)
-
-
-ALL_DOORS = tuple(str(door) for door in Door)

@@ -1,6 +1,7 @@
 // An answer while it is written: blocks that have ended stay as they are, only the last one is drawn anew.
 
-import { build, parsed } from "./nodes";
+import { build } from "./nodes";
+import { parsed } from "./parser";
 
 export class Answer {
   // Where the last block begins, and how many nodes are before it.

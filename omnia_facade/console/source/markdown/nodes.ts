@@ -1,14 +1,7 @@
 // Markdown as nodes. The parser's tokens become elements by createElement, so no text is ever read as markup.
 
-import MarkdownIt from "markdown-it";
 import { copyButton } from "../parts/copy";
-
-type Token = ReturnType<InstanceType<typeof MarkdownIt>["parse"]>[number];
-
-// 40: quotes and lists within each other; what is nested deeper is shown as text.
-const parser = new MarkdownIt("default", { html: false, linkify: false, typographer: false, maxNesting: 40 });
-// `followed` below decides what an address is.
-parser.normalizeLink = parser.normalizeLinkText = (address) => address;
+import type { Token } from "./parser";
 
 const ELEMENTS = new Set(
   "p h1 h2 h3 h4 h5 h6 ul ol li blockquote em strong s table thead tbody tr th td hr br a".split(" "),
@@ -16,10 +9,6 @@ const ELEMENTS = new Set(
 // The headings of an answer are below those of the page.
 const LOWEST_HEADING = 6;
 const HEADINGS_BELOW = 2;
-
-export function parsed(text: string): Token[] {
-  return parser.parse(text, {});
-}
 
 // An address that a click may open; others are shown as text.
 function followed(attribute: string | number | null): string {

@@ -386,6 +386,14 @@ def chat(
         list[str] | None,
         typer.Option(metavar="NAME=VALUE", help="A variable of the prompt. May be repeated."),
     ] = None,
+    version: Annotated[
+        str,
+        typer.Option(
+            help="The version of the PromptPack that a new session is answered with, where the"
+            " agent lets sessions try versions out, as `omnia up` does.",
+            show_default=False,
+        ),
+    ] = "",
     json: Annotated[
         bool, typer.Option("--json", help="Print each frame of the answer as a line of JSON.")
     ] = False,
@@ -424,16 +432,16 @@ def chat(
         words += [] if service_account == "default" else ["--service-account", service_account]
     if file and message is None:
         raise typer.BadParameter("give the MESSAGE that the file goes with", param_hint="--file")
-    if resume and session:
-        raise typer.BadParameter("--resume and --session exclude each other: give one of them")
-    _check_via(via, over_websocket=bool(file or var or json or quiet or plain))
+    _check_session(session, version, resume=resume)
+    _check_via(via, over_websocket=bool(file or var or version or json or quiet or plain))
     try:
         variables = variables_of(var or ())
     except VariableInvalid as error:
         raise typer.BadParameter(str(error), param_hint="--var") from None
     sessions = listing(agent, namespace, _token(token), service_account, os.environ)
-    talking = Chat(reach, agent, namespace, shlex.join(words), sessions, os.environ, variables)
-    text = sys.stdin.read().strip() if message == "-" else message
+    command = shlex.join(words)
+    talking = Chat(reach, agent, namespace, command, sessions, os.environ, variables, version)
+    text = _message(message, alone=not file)
     try:
         parts = [attachment(each) for each in file or ()]
         if resume:
@@ -450,6 +458,27 @@ def chat(
     raise typer.Exit(code)
 
 
+def _check_session(session: str | None, version: str, *, resume: bool) -> None:
+    """Check which session a conversation is to go on with."""
+    if resume and session:
+        raise typer.BadParameter("--resume and --session exclude each other: give one of them")
+    if version and (resume or session):
+        raise typer.BadParameter(
+            "a session keeps the version that it began with: leave out --resume and --session",
+            param_hint="--version",
+        )
+
+
+def _message(given: str | None, *, alone: bool) -> str | None:
+    """Return the one message; None: a conversation. `alone` is whether no file goes with it."""
+    text = sys.stdin.read().strip() if given == "-" else given
+    if text == "" and alone:
+        raise typer.BadParameter(
+            "it is empty: write a text, or - and a text on standard input", param_hint="MESSAGE"
+        )
+    return text
+
+
 def _check_via(via: str | None, *, over_websocket: bool) -> None:
     """Check the protocol of a conversation; some options need that of WebSocket."""
     from omnia_cli.doors.conversation import CLIENTS
@@ -459,7 +488,10 @@ def _check_via(via: str | None, *, over_websocket: bool) -> None:
     if via not in CLIENTS:
         fail(f'--via: expected {", ".join(CLIENTS)}, found "{via}"')
     if over_websocket:
-        fail("--file, --var, --json, --quiet and --plain are for WebSocket: leave out --via")
+        fail(
+            "--file, --var, --version, --json, --quiet and --plain are for WebSocket: leave out"
+            " --via"
+        )
 
 
 @app.command()
@@ -637,7 +669,14 @@ def _body(text: str) -> bytes:
 
 def main() -> None:
     """Run the command line."""
-    app(obj=os.environ)
+    from omnia_cli.standard_streams import prepare
+    from omnia_cli.system_errors import explained
+
+    prepare()
+    try:
+        app(obj=os.environ)
+    except OSError as error:
+        sys.exit(explained(error))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ A user who may do both with kubectl may talk to the agent; this program needs no
 cluster.
 """
 
+import re
 import subprocess
 from typing import Any, NamedTuple
 
@@ -164,5 +165,15 @@ def unreachable(name: str, namespace: str, output: str) -> KubectlFailed:
     return _failed(f'"{name}" in the namespace "{namespace}" cannot be reached', output)
 
 
+# A line that kubectl logs about its own requests, each many times: level, date and time come first.
+_LOGGED = re.compile(r"[EWI]\d{4} \d\d:\d\d:\d\d\.")
+_NO_CLUSTER = "The connection to the server"
+
+
 def _failed(what: str, output: str) -> KubectlFailed:
-    return KubectlFailed(f"{what}; kubectl says: {' '.join(output.split()) or 'nothing'}")
+    lines = [line for line in output.splitlines() if not _LOGGED.match(line)]
+    said = " ".join(" ".join(lines or output.splitlines()).split())
+    remedy = ""
+    if said.startswith(_NO_CLUSTER):
+        remedy = "; no cluster answers: set KUBECONFIG, or choose another context of kubectl"
+    return KubectlFailed(f"{what}; kubectl says: {said or 'nothing'}{remedy}")

@@ -6,10 +6,16 @@ import sys
 _FIRST = frozenset({"rich", "typer"})
 
 
+# What a shell reports of a program that Ctrl-C ended.
+_INTERRUPTED = 130
+
+
 def main() -> None:
     """Run the command line, or say what to install where its dependencies are missing."""
     try:
         from omnia_cli.__main__ import main as run
+    except KeyboardInterrupt:  # loading takes a second on a busy machine
+        sys.exit(_INTERRUPTED)
     except ModuleNotFoundError as error:
         if error.name not in _FIRST:
             raise

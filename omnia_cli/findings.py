@@ -6,6 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from omnia_cli.control_characters import visible
 from omnia_cli.manifests import Document, ManifestError
 from omnia_core.documents import ValuePath
 from omnia_operator.api import dotted
@@ -24,8 +25,10 @@ class Finding(Struct, frozen=True):
     severity: Severity
 
     def __str__(self) -> str:
-        where = f"{self.object} {self.path}".strip()
-        return f"{self.file}:{self.line}: {self.severity}: {where}: {self.message}"
+        where = " ".join(filter(None, (self.object, self.path)))
+        said = (f"{self.file}:{self.line}: {self.severity}", where, self.message)
+        # A file may have any name, and a finding is one line of a terminal.
+        return visible(": ".join(filter(None, said))).replace("\n", "␊")
 
 
 def about(document: Document, path: ValuePath, message: str, severity: Severity) -> Finding:

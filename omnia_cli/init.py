@@ -42,13 +42,13 @@ def init(name: str, example: str, parent: Path) -> Path:
         raise InitFailed(f"{folder} is not empty: choose another name, or delete it")
     files = [file for file in sorted(source.rglob("*")) if file.is_file() and _is_source(file)]
     names = _renamed(source, example, name)
-    texts = {file.relative_to(source): _replaced(file.read_text(), names) for file in files}
+    texts = {file.relative_to(source): _replaced(file.read_text("utf-8"), names) for file in files}
     for file, text in texts.items():
         # `tests/test_starter.py` becomes `tests/test_mine.py`.
         renamed = file.name.replace(f"_{example}.", f"_{_module(name)}.")
         path = folder / file.with_name(_replaced(renamed, names))
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text.replace(f"examples/{name}", "."))
+        path.write_text(text.replace(f"examples/{name}", "."), "utf-8")
     return folder
 
 

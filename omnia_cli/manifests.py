@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from omnia_core.documents import DocumentInvalid, Limits, Lines, ValuePath, read_manifests
 from omnia_core.files.reading import LARGEST_FILE, read_file
 from omnia_core.jsonvalue import JsonObject
+from omnia_core.suggestions import listed
 
 SUFFIXES = (".yaml", ".yml", ".json")
 DEFAULT_NAMESPACE = "default"
@@ -110,15 +111,25 @@ def manifest_files(paths: Sequence[Path]) -> list[Path]:
                 file for file in path.iterdir() if file.suffix in SUFFIXES and file.is_file()
             )
             if not inside:
-                raise ManifestError(
-                    path, 1, f"the folder has no file ending in {', '.join(SUFFIXES)}"
-                )
+                raise ManifestError(path, 1, f"{_EMPTY}{_similar(path)}")
             files += inside
         elif path.is_file():
             files.append(path)
         else:
             raise ManifestError(path, 1, "there is no such file or folder")
     return files
+
+
+_EMPTY = (
+    f"the folder has no file ending in {', '.join(SUFFIXES)}: name files or another folder, or make"
+    " one with `omnia init`"
+)
+
+
+def _similar(folder: Path) -> str:
+    """Return the end of a sentence with files whose suffix is written with capitals, or ""."""
+    capitals = sorted(file.name for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
+    return f"; rename {listed(capitals)}: suffixes have small letters" if capitals else ""
 
 
 def load(paths: Sequence[Path]) -> list[Document]:
@@ -163,17 +174,33 @@ def _standard_input() -> str:
     return content.decode()
 
 
+_NOT_UTF8 = "this is not text in UTF-8: save it with this encoding, or name another file"
+
+
+def readable_text(file: Path) -> str:
+    """Return the text of a manifest file, as `text_of`.
+
+    Raises:
+        ManifestError: the file cannot be read, or is no text.
+    """
+    try:
+        return text_of(file)
+    except OSError as error:
+        raise ManifestError(file, 1, f"the file cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ManifestError(file, line, _NOT_UTF8) from error
+
+
 def load_file(file: Path) -> list[Document]:
     """Read every object in one file; the items of a List stand for themselves.
 
     Raises:
         ManifestError: see `load`.
     """
+    text = readable_text(file)
     try:
-        text = text_of(file)
         found = read_manifests(text, MANIFEST_LIMITS)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ManifestError(file, 1, f"the file cannot be read: {error}") from error
     except DocumentInvalid as error:
         raise ManifestError(file, error.line or 1, error.message) from error
     return [document for read in found for document in documents_in(file, read.value, read.lines)]

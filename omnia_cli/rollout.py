@@ -37,7 +37,7 @@ def status(
     from omnia_cli.rollout_state import place_of, show
 
     seconds = _seconds(timeout)
-    with _failing_plainly():
+    with _failing_plainly(context, agent, namespace):
         context.exit(show(place_of(agent, namespace, context.obj), watch=watch, seconds=seconds))
 
 
@@ -82,7 +82,7 @@ def _ask(
     from omnia_cli.rollout_state import ask, place_of
     from omnia_operator.rollout.requests import Verb
 
-    with _failing_plainly():
+    with _failing_plainly(context, agent, namespace):
         ask(place_of(agent, namespace, context.obj), Verb(verb), reason)
 
 
@@ -94,12 +94,14 @@ def _seconds(text: str) -> float:
 
 
 @contextlib.contextmanager
-def _failing_plainly() -> Iterator[None]:
+def _failing_plainly(context: typer.Context, agent: str, namespace: str | None) -> Iterator[None]:
     from omnia_cli.local.control import ControlFailed
-    from omnia_cli.rollout_state import RolloutRefused
+    from omnia_cli.rollout_state import RolloutRefused, nothing_here
 
     try:
         yield
     except (ControlFailed, KubectlFailed, RolloutRefused) as error:
-        typer.echo(f"omnia: {error}", err=True)
+        no_cluster = isinstance(error, KubectlFailed)
+        here = nothing_here(agent, namespace, context.obj) if no_cluster else ""
+        typer.echo(f"omnia: {here}{error}", err=True)
         raise typer.Exit(2) from error

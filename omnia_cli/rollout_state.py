@@ -11,9 +11,11 @@ from omnia_cli.cluster import annotate_object, read_object
 from omnia_cli.local.control import ControlRequest, asked_of
 from omnia_cli.local.report import Serving
 from omnia_cli.running import running
+from omnia_core.suggestions import listed
 from omnia_operator import labels
 from omnia_operator.api.agentruntime import AgentRuntimeStatus
-from omnia_operator.api.rollout import RolloutResult, RolloutStatus
+from omnia_operator.api.rollout import RolloutFields, RolloutResult, RolloutStatus
+from omnia_operator.rollout.messages import differences
 from omnia_operator.rollout.requests import RolloutRequest, Verb, annotation
 
 POLL_SECONDS = 1.0
@@ -104,6 +106,14 @@ def place_of(agent: str, namespace: str | None, environ: Mapping[str, str]) -> R
     return ClusterRollout(agent, namespace or "default")
 
 
+def nothing_here(agent: str, namespace: str | None, environ: Mapping[str, str]) -> str:
+    """Return that an agent does not run here, for the message that no cluster has it either."""
+    if namespace is not None:
+        return ""
+    names = sorted({found.name for found in running(environ)})
+    return f"no agent {agent} runs here (there: {listed(names) or 'none'}), and "
+
+
 def show(place: RolloutPlace, *, watch: bool, seconds: float) -> RolloutExit:
     """Print the status; with `watch` each change of it, until the rollout or the time ends."""
     end = time.monotonic() + seconds
@@ -148,11 +158,20 @@ def lines(rollout: RolloutStatus) -> Iterator[str]:
     step = f", step {rollout.step}" if rollout.active and rollout.step else ""
     yield f"{rollout.phase.value}{step}"
     if rollout.active:
-        yield f"  stable     {rollout.stable_version or '-'}"
-        yield f"  candidate  {rollout.candidate_version or '-'}, {rollout.current_weight or 0} %"
+        stable, candidate = rollout.stable or RolloutFields(), rollout.candidate or RolloutFields()
+        weight = f"{rollout.current_weight or 0} %"
+        yield f"  stable     {_side(rollout.stable_version, candidate, stable)}"
+        yield f"  candidate  {_side(rollout.candidate_version, stable, candidate)}, {weight}"
     if rollout.message:
         yield f"  {rollout.message}"
     if rollout.last is not None and not rollout.active:
         last = rollout.last
         why = f": {last.reason}" if last.reason else ""
-        yield f"  last       {last.candidate_version or '-'} {last.result.value}{why}, {last.time}"
+        version = f"{last.candidate_version} " if last.candidate_version else ""
+        yield f"  last       {version}{last.result.value}{why}, {last.time}"
+
+
+def _side(version: str | None, other: RolloutFields, own: RolloutFields) -> str:
+    """Return what one side has instead of the other: its version, and else what differs."""
+    different = [text for text in differences(other, own) if not text.startswith("promptPackRef")]
+    return ", ".join([*([version] if version else []), *different]) or "-"

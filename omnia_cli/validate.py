@@ -14,6 +14,7 @@ from omnia_cli.packs import check_content
 from omnia_cli.placeholders import placeholders
 from omnia_cli.responses import ConfigMaps, check_responses
 from omnia_cli.retention import remarks
+from omnia_cli.rollout_steps import check_rollout_steps
 from omnia_cli.servers import check_servers
 from omnia_cli.sources import load
 from omnia_cli.traffic import check_traffic
@@ -76,6 +77,7 @@ def check(
     if references and not errors(findings):
         findings += check_servers(documents)
         findings += check_analyses(documents)
+        findings += check_rollout_steps(documents)
         findings += _references(list(documents), environ or {})
     return findings
 

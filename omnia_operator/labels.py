@@ -21,6 +21,9 @@ AGENT_NAME: Final = f"{GROUP}/agent"
 
 AGENT: Final = "omnia-agent"
 OPERATOR: Final = "omnia-operator"
+ROLLOUT_MANAGER: Final = "omnia-rollout"
+"""Field manager of what a rollout writes into objects of users, apart from what is applied: GitOps
+can be told to leave its fields alone."""
 
 CONFIG_HASH: Final = f"{GROUP}/config-hash"
 """On pods: hash of what containers read only at the start. A new value replaces the pods."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from omnia_cli.chat.conversation import Conversation, Reach
+from omnia_cli.chat.conversation import Ask, Conversation, Reach
 from omnia_cli.chat.listing import ListFailed, Listing
 from omnia_cli.chat.screen import JsonScreen, LineScreen, Screen
 from omnia_cli.state import state_home
@@ -27,6 +27,7 @@ class Chat:
         agent: the name or address as it was given.
         command: what a user types to talk to this agent; shown at the end, with the session.
         variables: of the prompt.
+        version: of the PromptPack that answers; "" for what the agent chooses.
     """
 
     reach: Reach
@@ -36,6 +37,7 @@ class Chat:
     sessions: Listing
     environ: Mapping[str, str]
     variables: Mapping[str, str] = field(default_factory=dict)
+    version: str = ""
 
     def newest(self) -> str:
         """Return the id of the newest session.
@@ -69,7 +71,7 @@ class Chat:
             self._talk(session_id)
             return 0
         screen = _screen(one=message is not None, json=json, quiet=quiet)
-        conversation = Conversation(self.reach, screen, session_id, self.variables)
+        conversation = self._conversation(screen, session_id)
         if message is not None:
             with conversation:
                 answered = conversation.turn(message, parts)
@@ -81,13 +83,15 @@ class Chat:
     def _talk(self, session_id: str | None) -> None:
         """Talk with a person at a terminal until they leave."""
         # For a person only: these take 0.3 s of CPU to import.
+        from omnia_cli.chat.about import about  # noqa: PLC0415 - as above
         from omnia_cli.chat.commands import COMMANDS, Commands, Leave  # noqa: PLC0415 - as above
         from omnia_cli.chat.prompt import Prompt, without_echo  # noqa: PLC0415 - as above
         from omnia_cli.chat.terminal import TerminalScreen  # noqa: PLC0415 - as above
 
         console = Console(highlight=False)
         screen = TerminalScreen(console, self.agent)
-        with Conversation(self.reach, screen, session_id, self.variables) as conversation:
+        with self._conversation(screen, session_id, screen.ask) as conversation:
+            screen.introduce(about(conversation))
             screen.note("/help lists commands, Ctrl-C stops an answer, Ctrl-D leaves")
             console.print()
             commands = Commands(conversation, screen, console, self.sessions, self.environ)
@@ -101,7 +105,12 @@ class Chat:
             except Leave:
                 pass
             finally:
-                self._show_command(conversation, screen)
+                self._show_command(conversation, screen, screen.sums)
+
+    def _conversation(
+        self, screen: Screen, session_id: str | None, ask: Ask | None = None
+    ) -> Conversation:
+        return Conversation(self.reach, screen, session_id, self.variables, self.version, ask)
 
     def _talk_in_lines(self, conversation: Conversation, screen: Screen) -> int:
         """Send each line of standard input; return how many turns failed."""
@@ -111,7 +120,9 @@ class Chat:
             finally:
                 self._show_command(conversation, screen)
 
-    def _show_command(self, conversation: Conversation, screen: Screen) -> None:
+    def _show_command(self, conversation: Conversation, screen: Screen, sums: str = "") -> None:
+        if sums:
+            screen.note(sums)
         if conversation.resumable:
             screen.note(f"go on with: {self.command} --session {conversation.session_id}")
 

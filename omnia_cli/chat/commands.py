@@ -12,8 +12,11 @@ from urllib.parse import urlsplit
 
 import orjson
 from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
+from omnia_cli.chat.about import about
 from omnia_cli.chat.attachment import CannotAttach, attachment
 from omnia_cli.chat.composed_prompt import PromptHidden, composed_prompt
 from omnia_cli.chat.conversation import Conversation
@@ -21,8 +24,8 @@ from omnia_cli.chat.editor import EditFailed, edited
 from omnia_cli.chat.failures import SessionUnknown
 from omnia_cli.chat.forking import ForkFailed, fork_before
 from omnia_cli.chat.listing import ListFailed, Listing
-from omnia_cli.chat.past import Past, past_turns
-from omnia_cli.chat.terminal import TerminalScreen, steps_lines
+from omnia_cli.chat.past import past_turns
+from omnia_cli.chat.terminal import TerminalScreen, past_lines, steps_lines
 from omnia_cli.chat.turn import TOOL, Turn, arguments_line, dollars, facts
 from omnia_cli.chat.variables import variables_of
 from omnia_cli.control_characters import visible
@@ -31,6 +34,8 @@ from omnia_cli.session_requests import SessionRefused, cancel_turn, name_session
 from omnia_core.jsonvalue import JsonObject
 
 LISTED = 10
+# In place of a version: that which the agent chooses.
+AS_IT_COMES = "default"
 
 
 class Leave(Exception):
@@ -86,9 +91,11 @@ class Commands:
         command.run(self, argument.strip())
 
     def help(self, _: str) -> None:
+        table = Table.grid(padding=(0, 1))
+        table.add_column(no_wrap=True)
         for name, command in COMMANDS.items():
-            usage = f"{name} {command.argument}".strip()
-            self.console.print(Text(f"  {usage:<16} {command.does}"))
+            table.add_row(Text(f"{name} {command.argument}".strip()), command.does)
+        self.console.print(Padding(table, (0, 0, 0, 2)))
         self._say(
             "Enter sends, Alt-Enter begins a new line; a paste is one message. Ctrl-C stops an"
             " answer, Ctrl-D leaves."
@@ -140,16 +147,13 @@ class Commands:
     def show_past(self, last: int = 2) -> None:
         """Show the end of a resumed conversation."""
         past = past_turns(self.conversation, last)
-        if past:
-            show_past(self.console, past)
+        if past and past.said:
+            self.console.print(past_lines(past))
 
     def info(self, _: str) -> None:
         self._say(f"session  {self.conversation.session_id}")
         self._say(f"address  {self.conversation.url}")
-        costs = [
-            ((turn.done or {}).get("usage") or {}).get("cost_usd") or 0 for turn in self._turns
-        ]
-        self._say(f"here     {len(self._turns)} turns {dollars(sum(costs))}".rstrip())
+        self._say(f"here     {self.screen.sums or 'no turn yet'}")
 
     def tools(self, _: str) -> None:
         calls = [step for turn in self._turns for step in turn.steps if step.kind == TOOL]
@@ -259,6 +263,27 @@ class Commands:
         for problem in shown.problems:
             self._say(problem)
 
+    def version(self, wanted: str) -> None:
+        agent = about(self.conversation)
+        known = agent.versions
+        if agent.inline:
+            self._say("the prompt of this agent is in its AgentRuntime, and has no versions")
+        elif not wanted:
+            for version, weight in known:
+                self._say(f"{version}  {weight} % of new conversations")
+            chosen = self.conversation.version
+            self._say(f"/version V begins a conversation with one; now: {chosen or AS_IT_COMES}")
+        elif wanted != AS_IT_COMES and known and wanted not in dict(known):
+            there = ", ".join(version for version, _ in known)
+            self._say(
+                f'there is no version "{visible(wanted)}" of the PromptPack; there is {there}'
+            )
+        elif wanted != AS_IT_COMES and agent.tries is False:
+            self._say("this agent lets no conversation try a version: set OMNIA_TRIAL of its pods")
+        else:
+            self.conversation.version = "" if wanted == AS_IT_COMES else wanted
+            self.new("")
+
     def raw(self, _: str) -> None:
         answered = [turn for turn in self._turns if turn.pieces]
         if answered:
@@ -315,7 +340,7 @@ class Commands:
         text = "\n\n".join(f"> {turn['message']}\n\n{turn['answer']}" for turn in said)
         as_json = orjson.dumps(said, option=orjson.OPT_INDENT_2).decode()
         try:
-            file.write_text((as_json if file.suffix == ".json" else text) + "\n")
+            file.write_text((as_json if file.suffix == ".json" else text) + "\n", "utf-8")
         except OSError as error:
             self._say(f"{file} cannot be written: {error.strerror}")
         else:
@@ -361,6 +386,9 @@ COMMANDS: dict[str, Command] = {
     "/edit": Command("[new]", "change the last message, or write one, in $EDITOR", Commands.edit),
     "/vars": Command("[K=V]", "variables of the prompt: set, remove by K=, list", Commands.vars),
     "/prompt": Command("[VERSION]", "the prompt as the model gets it", Commands.prompt),
+    "/version": Command(
+        "[V]", "a new conversation with a version of the PromptPack; list them", Commands.version
+    ),
     "/attach": Command("FILE", "send a file with the next message", Commands.attach),
     "/cancel": Command("", "stop the turn that another client began here", Commands.cancel),
     "/copy": Command("", "copy the last answer to the clipboard", Commands.copy),
@@ -369,13 +397,3 @@ COMMANDS: dict[str, Command] = {
     "/open": Command("", "open the console in the browser", Commands.open),
     "/quit": Command("", "leave, as Ctrl-D", Commands.quit),
 }
-
-
-def show_past(console: Console, past: Past) -> None:
-    """Print earlier turns, dimmed."""
-    if past.earlier:
-        console.print(Text(f"… {past.earlier} earlier turns", style="dim"))
-    for role, text in past.said:
-        console.print(Text(f"{'> ' if role == 'user' else ''}{visible(text)}", style="dim"))
-    if past.said:
-        console.print()

@@ -32,6 +32,9 @@ _LONGEST_PAUSE = 5.0
 Reach = Callable[[], AbstractContextManager[tuple[str, str | None]]]
 """Finds the agent; yields its URL and its bearer token. Raises Unreachable."""
 
+Ask = Callable[[JsonObject], JsonObject]
+"""Takes a `tool_call`, returns `result` or `error` of its `tool_result`."""
+
 
 class _Conflict(Exception):
     """The turn of the lost connection still runs."""
@@ -45,6 +48,8 @@ class Conversation:
         resumable: whether the session exists, so that it can be resumed later.
         stopped: whether the last turn was stopped by its user.
         variables: of the prompt; they go with each message.
+        version: of the PromptPack that new sessions are answered with; "" for what the agent
+            chooses.
         url, token: of the agent, once connected.
     """
 
@@ -54,17 +59,23 @@ class Conversation:
         screen: Screen,
         session_id: str | None,
         variables: Mapping[str, str] = MappingProxyType({}),
+        version: str = "",
+        ask: Ask | None = None,
     ) -> None:
+        """`ask` has a person answer the tools that the client executes; None: nobody is there."""
         self._reach = reach
+        self._ask = ask
         self._screen = screen
         self._connection = contextlib.ExitStack()
         self._socket: ClientConnection
         self._answering = False
         self._conflicts = False
+        self._begun = session_id is not None
         self.session_id = session_id or ""
         self.resumable = session_id is not None
         self.stopped = False
         self.variables = dict(variables)
+        self.version = version
         self.url = ""
         self.token: str | None = None
 
@@ -84,14 +95,15 @@ class Conversation:
             ChatFailed: the agent cannot be reached, or does not know the session; the conversation
                 goes on with the one before.
         """
-        before = self.session_id, self.resumable
+        before = self.session_id, self.resumable, self._begun
         self._connection.close()
-        self.session_id, self.resumable = session_id, bool(session_id)
+        self.session_id = session_id
+        self.resumable = self._begun = bool(session_id)
         try:
             self._open()
         except SessionUnknown:
             self._connection.close()
-            self.session_id, self.resumable = before
+            self.session_id, self.resumable, self._begun = before
             self._open()
             raise
 
@@ -192,6 +204,7 @@ class Conversation:
             try:
                 self._connect()
             except SessionUnknown as unknown:
+                self._begun = False
                 self._screen.note(f"{unknown} ", problem=True, end="")
                 self._screen.note(
                     f"session {before} has expired or was deleted; new session {self.session_id}"
@@ -218,14 +231,20 @@ class Conversation:
             content = {"parts": [*said, *parts]}
         if self.variables:
             content["metadata"] = self.variables
+        if self.version and not self._begun:
+            content["trial"] = {"version": self.version}
         self._send(type="message", session_id=self.session_id, **content)
         self.resumable = True
         with self._cancelling():
             while True:
                 frame = self._receive()
                 if self._conflicts and _code(frame) == "SESSION_CONFLICT":
+                    self._begun = True
                     raise _Conflict
+                self._begun = self._begun or frame["type"] in _BEGUN
                 self._take(frame)
+                if frame["type"] == "tool_call":
+                    self._answer_tool(frame["tool_call"])
                 if frame["type"] in ("done", "error"):
                     self._answering = False
                     self.stopped = frame.get("finish_reason") == "cancelled"
@@ -236,6 +255,21 @@ class Conversation:
         if frame["type"] == "connected":
             self.session_id = str(frame.get("session_id", ""))
         self._screen.receive(frame)
+
+    def _answer_tool(self, call: JsonObject) -> None:
+        """Have a tool that the client executes answered, or refused at once."""
+        if call.get("execution") != "client":
+            return
+        called = {"call_id": call["id"]}
+        if self._ask is None:
+            # Without this the turn waits until the acknowledgement is overdue.
+            self._send(type="tool_call_nack", tool_call_nack={**called, "reason": _NOBODY})
+            return
+        self._send(type="tool_call_ack", tool_call_ack=called)
+        try:
+            self._send(type="tool_result", tool_result={**called, **self._ask(call)})
+        except KeyboardInterrupt:
+            self._cancel()
 
     @contextlib.contextmanager
     def _cancelling(self) -> Iterator[None]:
@@ -272,8 +306,11 @@ class Conversation:
             ) from error
 
 
+_NOBODY = "nobody can be asked: omnia chat executes tools for a person at a terminal only"
 # Frames of an answer that has begun.
 _ANSWER = ("chunk", "tool_call", "tool_result")
+# Frames after which the session has a turn, which keeps the version that it began with.
+_BEGUN = (*_ANSWER, "done")
 
 
 def _code(frame: JsonObject) -> str:

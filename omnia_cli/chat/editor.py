@@ -22,10 +22,10 @@ def edited(text: str, environ: Mapping[str, str]) -> str:
     descriptor, name = tempfile.mkstemp(prefix="omnia-", suffix=".md")
     file = Path(name)
     try:
-        with os.fdopen(descriptor, "w") as opened:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
             opened.write(text)
         subprocess.run([*words, name], check=True)  # noqa: S603 - the user names it
-        return file.read_text().strip()
+        return file.read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError, subprocess.CalledProcessError) as error:
         command = shlex.join(words)
         raise EditFailed(f"{command}: {error}: set EDITOR to the editor of your choice") from error

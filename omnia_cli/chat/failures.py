@@ -8,6 +8,8 @@ import orjson
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.http11 import Response
 
+from omnia_cli.system_errors import explained
+
 
 class ChatFailed(Exception):
     """The conversation could not begin or go on; the message is for people."""
@@ -32,7 +34,9 @@ def failing_plainly(url: str) -> Iterator[None]:
         raise (Unreachable if later else ChatFailed)(_refusal(url, error.response)) from error
     except ConnectionClosed as error:
         raise Unreachable(f"{url} ended the conversation: {error}") from error
-    except (OSError, WebSocketException) as error:
+    except OSError as error:
+        raise Unreachable(f"{url} cannot be reached: {explained(error)}") from error
+    except WebSocketException as error:
         raise Unreachable(f"{url} cannot be reached: {error}") from error
     except ValueError as error:
         raise ChatFailed(f"{url} cannot be reached: {error}") from error

@@ -17,6 +17,8 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.shortcuts import CompleteStyle
 
 KEPT_ENTRIES = 1000
+# Around a message of several lines.
+QUOTES = '"""'
 
 
 class Prompt:
@@ -42,7 +44,7 @@ class Prompt:
         interrupted = False
         while True:
             try:
-                text = self._session.prompt().strip()
+                text = _unquoted(self._session.prompt().strip())
             except EOFError:
                 return
             except KeyboardInterrupt:
@@ -67,12 +69,24 @@ class _Commands(Completer):
                 yield Completion(command, start_position=-len(text))
 
 
+def _quoted(text: str) -> bool:
+    return len(text) >= 2 * len(QUOTES) and text.startswith(QUOTES) and text.endswith(QUOTES)
+
+
+def _unquoted(text: str) -> str:
+    return text.removeprefix(QUOTES).removesuffix(QUOTES).strip() if _quoted(text) else text
+
+
 def _keys() -> KeyBindings:
     keys = KeyBindings()
 
     @keys.add("enter")
     def send(event: KeyPressEvent) -> None:
-        event.current_buffer.validate_and_handle()
+        buffer = event.current_buffer
+        if buffer.text.startswith(QUOTES) and not _quoted(buffer.text.rstrip()):
+            buffer.insert_text("\n")
+        else:
+            buffer.validate_and_handle()
 
     @keys.add("escape", "enter")
     def break_line(event: KeyPressEvent) -> None:
@@ -103,9 +117,9 @@ def _history(file: Path | None) -> History:
 
 def _shorten(file: Path) -> None:
     """Keep the last entries: each begins with a comment, and has a `+` before each line."""
-    entries = file.read_text(errors="replace").split("\n# ")
+    entries = file.read_text("utf-8", errors="replace").split("\n# ")
     if len(entries) > KEPT_ENTRIES:
-        file.write_text("\n# " + "\n# ".join(entries[-KEPT_ENTRIES:]))
+        file.write_text("\n# " + "\n# ".join(entries[-KEPT_ENTRIES:]), "utf-8")
 
 
 @contextlib.contextmanager

@@ -5,9 +5,13 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
+from omnia_cli.chat.about import About
+from omnia_cli.chat.client_tool import asked_result
 from omnia_cli.chat.markdown import Blocks, Rendered
-from omnia_cli.chat.turn import MODEL, TOOL, Turn, arguments_line, facts
+from omnia_cli.chat.past import Past
+from omnia_cli.chat.turn import MODEL, TOOL, Turn, arguments_line, dollars, facts
 from omnia_cli.control_characters import visible
+from omnia_cli.counted import counted
 from omnia_core.jsonvalue import JsonObject
 
 _FRAMES_PER_SECOND = 8
@@ -24,6 +28,7 @@ class TerminalScreen:
     def __init__(self, console: Console, agent: str) -> None:
         self._console = console
         self._agent = agent
+        self._model = agent
         self._live: Live | None = None
         self._blocks = Blocks()
         self._begun = False
@@ -34,10 +39,42 @@ class TerminalScreen:
         word = "resumed session" if resumed else "session"
         self._console.print(name.append(f"  {word} {visible(session_id)}", style="not bold dim"))
 
+    @property
+    def sums(self) -> str:
+        """How many turns there were here, and what they cost; "" for none."""
+        costs = [((each.done or {}).get("usage") or {}).get("cost_usd") or 0 for each in self.turns]
+        told = counted(len(costs), "turn"), dollars(sum(costs))
+        return ", ".join(filter(None, told)) if costs else ""
+
+    def introduce(self, agent: About) -> None:
+        """Show what the agent tells of itself, and a question to begin with."""
+        self._model = agent.model or self._agent
+        if agent.line:
+            self.note(agent.line)
+        if agent.examples:
+            self.note(f"Try: {agent.examples[0]}")
+
     def sent(self, message: str) -> None:
-        self.turns.append(Turn(self._agent, message))
+        self.turns.append(Turn(self._model, message))
         self._blocks = Blocks()
         self._begun = False
+        self._wait()
+
+    def ask(self, call: JsonObject) -> JsonObject:
+        """Ask the person for the result of a tool call; return the rest of its `tool_result`.
+
+        Raises:
+            KeyboardInterrupt: the person stops the answer.
+        """
+        self._flush()
+        self.ended()
+        answer = asked_result(call, self._console)
+        self.receive({"type": "tool_result", "tool_result": {"id": call["id"], **answer}})
+        self._wait()
+        return answer
+
+    def _wait(self) -> None:
+        """Show what the last turn waits for, until something else is shown."""
         self._live = Live(
             _Waiting(self.turns[-1], self._blocks),
             console=self._console,
@@ -164,4 +201,14 @@ def steps_lines(turn: Turn, width: int) -> Text:
         outcome = "" if step.outcome == "done" else f"  {visible(step.outcome)}"
         text.append(f" {ended - step.began:.2f} s{outcome}\n")
     text.rstrip()
+    return text
+
+
+def past_lines(past: Past) -> Text:
+    """Draw earlier turns, dimmed, with an empty line at the end."""
+    text = Text(style="dim")
+    if past.earlier:
+        text.append(f"… {counted(past.earlier, 'earlier turn')}\n")
+    for role, said in past.said:
+        text.append(f"{'> ' if role == 'user' else ''}{visible(said)}\n")
     return text

@@ -14,7 +14,7 @@ from omnia_cli.manifests import (
     ManifestError,
     documents_in,
     manifest_files,
-    text_of,
+    readable_text,
 )
 from omnia_core.documents import DocumentInvalid, ValuePath, read_manifests
 from omnia_core.jsonvalue import JsonObject
@@ -139,10 +139,7 @@ def _read_file(file: Path) -> Iterator[Source]:
 
 
 def _text(file: Path) -> str:
-    try:
-        text = text_of(file)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ManifestError(file, 1, f"the file cannot be read: {error}") from error
+    text = readable_text(file)
     if file.suffix == ".json":
         # Editors allow comments in their settings; lines keep their numbers.
         text = _COMMENT.sub(lambda found: found[1] or "\n" * found[0].count("\n"), text)

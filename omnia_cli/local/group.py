@@ -8,6 +8,7 @@ from typing import Any
 from omnia_cli.local.process import UNUSABLE, Process, ProcessSpec, write_files
 from omnia_cli.local.report import Reporter
 from omnia_cli.reaper import Reaper
+from omnia_cli.system_errors import explained
 
 # A process that ends is restarted after these many seconds, and after the last restart not again
 # until its manifests change.
@@ -48,8 +49,9 @@ class Group:
 
     @property
     def running(self) -> bool:
-        """Whether every process runs."""
-        return all(process.running for process in self._processes.values())
+        """Whether there are processes and every one runs."""
+        processes = self._processes.values()
+        return bool(processes) and all(process.running for process in processes)
 
     async def apply(self, specs: Sequence[ProcessSpec], *, revive: bool = True) -> bool:
         """Change to `specs` with as few restarts as possible; return whether anything changed.
@@ -100,12 +102,16 @@ class Group:
         end = asyncio.ensure_future(self.first_end())
         answers: asyncio.Future[list[str]] = asyncio.gather(*waits)
         pair: list[asyncio.Future[Any]] = [end, answers]
-        await asyncio.wait(pair, return_when=asyncio.FIRST_COMPLETED)
-        ready = answers.done()
-        for task in pair:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        ready = False
+        try:
+            await asyncio.wait(pair, return_when=asyncio.FIRST_COMPLETED)
+            ready = answers.done()
+        finally:
+            # Also when this wait is cancelled, because the program ends while an agent starts.
+            for task in pair:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
         if not ready:
             return False
         faults = [answer for answer in answers.result() if answer]
@@ -144,7 +150,7 @@ class Group:
             try:
                 await self._start(process.spec)
             except OSError as error:
-                self.given_up = f"{what} cannot be started: {error}"
+                self.given_up = f"{what} cannot be started: {explained(error)}"
                 self._failed(self.name, self.given_up)
                 return
             await self._ready(self)

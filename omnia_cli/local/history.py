@@ -14,6 +14,7 @@ from omnia_cli.local.process import ProcessSpec
 from omnia_cli.local.readiness import wait_ready
 from omnia_cli.local.report import Reporter
 from omnia_cli.reaper import Reaper
+from omnia_cli.system_errors import explained
 from omnia_core.env import HistoryEnv, RuntimeEnv, SecretKeyRef, SessionType
 from omnia_core.names import HISTORY_PORT
 
@@ -82,7 +83,7 @@ class Histories:
             async with running.starting:
                 await running.group.apply([history_process(*key, running.port, self._inherited)])
         except OSError as error:
-            self._reporter.failed("history", f"cannot be started: {error}")
+            self._reporter.failed("history", f"cannot be started: {explained(error)}")
 
     async def keep(self, agents: Iterable[LocalAgent]) -> None:
         """End the histories that no agent uses any more."""

@@ -28,6 +28,7 @@ from omnia_cli.local.rollout_runner import RolloutRunner
 from omnia_cli.manifests import Document
 from omnia_cli.reaper import Reaper
 from omnia_cli.retention import remarks
+from omnia_cli.system_errors import explained
 from omnia_core.names import Kind
 from omnia_operator.plan import AgentPlan, Settings
 from omnia_operator.resolve import Problem
@@ -389,7 +390,7 @@ class Runner:
         try:
             changed = await group.apply(specs, revive=self._revive)
         except OSError as error:
-            self._failed(group.name, f"cannot be started: {error}")
+            self._failed(group.name, f"cannot be started: {explained(error)}")
             return
         if changed and not first and self._revive:
             self.reporter.reloaded(group.name, versions)

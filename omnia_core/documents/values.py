@@ -30,7 +30,8 @@ _REMEDIES = {
     " @, ` or % in quotes",
     "mapping values are not allowed": "put a text with a colon in quotes, or correct the"
     " indentation",
-    "did not find expected key": "indent this line as the lines beside it",
+    "did not find expected key": "indent this line as the lines beside it, and write an apostrophe"
+    " within single quotes twice",
     "did not find expected '-' indicator": "indent this line as the lines beside it",
     "could not find expected ':'": "add the colon after the key, or indent the text below its key",
     "did not find expected ',' or": "add the comma or the bracket that is missing",
@@ -107,6 +108,13 @@ def yaml_documents(
         )
         problem = f"this is neither JSON nor YAML: {error.problem}{remedy}"
         raise DocumentInvalid(problem, line) from error
+    except yaml.reader.ReaderError as error:
+        # The parser in C counts bytes and gives a number, that in Python gives the character.
+        character = error.character
+        code = max(0, character) if isinstance(character, int) else ord(character)
+        before, found, _ = text.partition(chr(code))
+        problem = f"this is neither JSON nor YAML: it has the character U+{code:04X}: remove it"
+        raise DocumentInvalid(problem, before.count("\n") + 1 if found else None) from error
     except (yaml.YAMLError, UnicodeError) as error:
         raise DocumentInvalid(f"this is neither JSON nor YAML: {error}") from error
 
@@ -187,7 +195,8 @@ class _Builder:
         level = self._levels[-1] if self._levels else None
         if level is not None and level.awaits_key:
             raise _invalid(
-                "a key is a list or a mapping: write a text, in quotes if it begins with { or [",
+                "a key is a list or a mapping: write a text, in quotes if it begins with { or [; a"
+                " template of Helm is rendered first",
                 event,
             )
         value: Any = {} if isinstance(event, yaml.MappingStartEvent) else []

@@ -41,8 +41,10 @@ def read_text(path: str) -> str:
     try:
         # As files opened in text mode, whose line breaks may be those of Windows.
         return read_file(path).decode().replace("\r\n", "\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} cannot be read: {error}") from error
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{path} cannot be read: it is not text in UTF-8") from error
 
 
 def decode_json(text: str, shape: type[T], what: str) -> T:

@@ -35,6 +35,7 @@ class EventKind(StrEnum):
     SUMMARY_MADE = "summary_made"
     NAME_MADE = "name_made"
     RECORDS_DROPPED = "records_dropped"
+    SESSION_DELETED = "session_deleted"
 
 
 class ProviderCall(Struct, frozen=True):

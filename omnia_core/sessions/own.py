@@ -115,7 +115,8 @@ class OwnSessions(Protocol):
         """End a session before its time; return False when there is none.
 
         What a retention policy keeps beyond the end of sessions stays until then; everything else
-        of the session is deleted. Daily sums stay.
+        of the session is deleted. Daily sums stay. The trail of a session that is kept has the
+        event `session_deleted`.
         """
 
     async def of_user(self, user_id: str, limit: int, after: ListPlace) -> Sequence[ListedSession]:

@@ -138,6 +138,7 @@ class Done(Struct, frozen=True):
     Attributes:
         session_name: "" while the session has no name.
         pack_version: the version of the PromptPack that answered; "" if there is none.
+        trial: whether the session tries something out.
     """
 
     content: str
@@ -146,6 +147,7 @@ class Done(Struct, frozen=True):
     parts: tuple[Part, ...] = ()
     session_name: str = ""
     pack_version: str = ""
+    trial: bool = False
 
 
 class Failed(Struct, frozen=True):
@@ -154,11 +156,13 @@ class Failed(Struct, frozen=True):
     Attributes:
         undelivered: whether it is certain that the user's message reached nobody, so that a client
             may send it again by itself.
+        trial: whether the session tries something out, as far as the runtime said.
     """
 
     code: str
     message: str
     undelivered: bool = False
+    trial: bool = False
 
 
 class AnswerEnded(Struct, frozen=True):

@@ -199,7 +199,8 @@ def to_forked(new_id: str, response: pb.ForkConversationResponse) -> Forked:
 
 
 def _failed(message: pb.ServerMessage) -> Failed:
-    return Failed(message.error.code or "INTERNAL_ERROR", message.error.message)
+    error = message.error
+    return Failed(error.code or "INTERNAL_ERROR", error.message, trial=error.trial)
 
 
 def _chunk(message: pb.ServerMessage) -> Transcript | str:
@@ -237,6 +238,7 @@ def _done(done: pb.Done) -> Done:
         parts=tuple(_from_part(part) for part in done.parts),
         session_name=done.session_name,
         pack_version=done.pack_version,
+        trial=done.trial,
     )
 
 

@@ -10,7 +10,7 @@ from msgspec import structs
 from omnia_core.conversation.finish_reasons import CANCELLED
 from omnia_core.conversation.listener import TurnListener
 from omnia_core.errors import Code
-from omnia_core.names import Variant
+from omnia_core.names import TRIAL_VARIANT, Variant
 from omnia_facade.auth.principal import Principal
 from omnia_facade.backend.audio import AudioQueue
 from omnia_facade.backend.events import (
@@ -230,6 +230,7 @@ class RuntimeTurns:
         "_session_id",
         "_store",
         "_stream",
+        "_trial",
         "_watch",
         "cancelled",
         "last_variant",
@@ -253,6 +254,8 @@ class RuntimeTurns:
         self._session_id = ""
         self._answered = ""
         self._stream: ConverseStream | None = None
+        # Whether the last turn belongs to a session that tries something out.
+        self._trial = False
         self.last_variant: str = Variant.STABLE
         # Whether the runtime has begun to serve the stream: it may have read a message.
         self._greeted = False
@@ -263,7 +266,12 @@ class RuntimeTurns:
 
     @property
     def variant(self) -> str:
-        """The side of a rollout that answers the running turn, or answered the last one."""
+        """The side of a rollout that answers the running turn, or answered the last one.
+
+        It is `trial` in a session that tries something out, which is on no side.
+        """
+        if self._trial:
+            return TRIAL_VARIANT
         return self.last_variant if self._stream is None else self._stream.variant
 
     async def run(self, request: TurnRequest, listener: TurnListener[TurnEvent]) -> Done | Failed:
@@ -272,6 +280,8 @@ class RuntimeTurns:
         relay = TextRelay(listener, self._watch, relayed.texts, self._cancel_stream)
         clean = False
         self._running = True
+        same = self._trial and self._session_id == request.session_id
+        self._trial = same or request.trial is not None
         try:
             event = await self._first(request, relay)
             while not isinstance(event, Done | Failed):
@@ -283,6 +293,7 @@ class RuntimeTurns:
                     event = with_storage(event, stored=stored)
             else:
                 clean = True
+                self._trial = event.trial
                 if isinstance(event, Done) and not self.cancelled:
                     self._answered = request.session_id
             # A cancel that arrives while the client does not read belongs to this turn.

@@ -103,10 +103,6 @@ class Connections:
         self.metrics.waited(now - accepted_at)
         return now
 
-    def first_chunk(self, accepted_at: float, variant: str) -> None:
-        """Record the time to the first text of an answer of this side of a rollout."""
-        self.metrics.first_chunk(time.perf_counter() - accepted_at, variant)
-
     def turn_ended(self, began: float, *, success: bool, variant: str) -> None:
         """Count the end of a turn that this side of a rollout answered."""
         self.metrics.requests_inflight.dec()

@@ -1,8 +1,8 @@
 """Runs the probes, turns and calls that a conversation starts, one at a time."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from functools import partial
+import time
+from collections.abc import Coroutine
 from typing import Any, Protocol, TypeAlias
 
 import structlog
@@ -122,24 +122,20 @@ class TurnRunner:
 
     async def _turn(self, job: StartTurn) -> None:
         began = self._connections.turn_started(job.accepted_at)
-        output = _Output(
-            job.number,
-            self._conversation,
-            self._socket,
-            partial(self._first_chunk, job.accepted_at),
-        )
+        output = _Output(job.number, self._conversation, self._socket)
         outcome: Done | Failed = BROKEN_OFF
         try:
             outcome = await _outcome(self._backend.turn(job.request, output), job.request)
             self._socket.apply(self._conversation.turn_ended(job.number, outcome))
         finally:
-            self._connections.turn_ended(
-                began, success=isinstance(outcome, Done), variant=self._backend.variant
-            )
+            # Which variant answers may be known at the end only.
+            variant = self._backend.variant
+            if output.first_text_at is not None:
+                self._connections.metrics.first_chunk(
+                    output.first_text_at - job.accepted_at, variant
+                )
+            self._connections.turn_ended(began, success=isinstance(outcome, Done), variant=variant)
         self._socket.turn_ended()
-
-    def _first_chunk(self, accepted_at: float) -> None:
-        self._connections.first_chunk(accepted_at, self._backend.variant)
 
     async def _call(self, job: StartCall) -> None:
         if self._call_limit.acquire():
@@ -176,15 +172,19 @@ async def _outcome(
 
 
 class _Output:
-    """The listener of one turn or call: text goes from its arrival straight to the socket."""
+    """The listener of one turn or call: text goes from its arrival straight to the socket.
+
+    Attributes:
+        first_text_at: when the first text was sent, by `time.perf_counter`.
+    """
 
     __slots__ = (
         "_conversation",
         "_number",
-        "_on_first_text",
         "_send",
         "_socket",
         "_text_frame",
+        "first_text_at",
     )
 
     def __init__(
@@ -192,24 +192,21 @@ class _Output:
         number: int,
         conversation: WebSocketConversation,
         socket: TurnSocket,
-        on_first_text: Callable[[], None] | None = None,
     ) -> None:
-        """`on_first_text` is called once, after the first text was sent."""
         self._number = number
         self._conversation = conversation
         self._socket = socket
         # Bound once: they are called with each piece of text.
         self._send = socket.send
         self._text_frame = conversation.text_frame
-        self._on_first_text = on_first_text
+        self.first_text_at: float | None = None
 
     def send_text(self, text: str) -> bool:
         frame = self._text_frame(self._number, text)
         if frame is not None:
             self._send(frame)
-        if self._on_first_text is not None:
-            self._on_first_text()
-            self._on_first_text = None
+        if self.first_text_at is None:
+            self.first_text_at = time.perf_counter()
         return self._socket.unwritten is None
 
     async def drain(self) -> None:

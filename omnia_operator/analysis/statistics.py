@@ -1,7 +1,8 @@
 """Intervals: a small number of turns says little, and the interval says so.
 
-Wilson (1927) for one proportion, Newcombe (1998, method 10) for the difference of two. The mean of
-values between 0 and 1 varies at most as much as a proportion, so that both hold for it as well.
+Wilson (1927) for one proportion. For the difference of two Newcombe (1998, method 10), and the
+profile likelihood for its lower end, which is less cautious where both samples are small. The mean
+of values between 0 and 1 varies at most as much as a proportion, so that all hold for it as well.
 
 Of times and costs a histogram is known. The interval of a quantile lies between two ranks, whose
 values are read from the histogram as Prometheus reads them; the variance of a mean is at most that
@@ -19,6 +20,17 @@ ALPHA = 0.01
 
 In 8,000 simulated runs of a candidate with the error rate of stable (2 %, ten looks of ten turns, 3
 points allowed) 0.05 failed two, and 0.01 none. It still finds 20 % within 60 turns in 88 %."""
+
+
+ALPHA_ANYTIME = 0.02
+"""The same for intervals that are looked at after every turn, at both ends together.
+
+In 300 simulated runs each, of a candidate with 20 % errors beside a stable with 2 %, it finds 90 %
+within 60 turns at a weight of 10 %, and 40 % at 50 %, where stable is as little known."""
+_TUNED = 5.0
+
+_STEPS = 30
+_GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +60,16 @@ def z_of(looks: int) -> float:
     return NormalDist().inv_cdf(1 - ALPHA / max(1, looks) / 2)
 
 
+def anytime_z(count: float) -> float:
+    """Return the half width of an interval that may be looked at as often as one likes.
+
+    Robbins' normal mixture (1970): that a path of any length leaves it even once has the
+    probability `ALPHA_ANYTIME`. It is narrowest at about 50 values.
+    """
+    ratio = max(1.0, count) / _TUNED
+    return math.sqrt((1 + 1 / ratio) * (math.log1p(ratio) - 2 * math.log(ALPHA_ANYTIME)))
+
+
 def wilson(sample: Sample, z: float) -> Interval:
     """Return the interval of a proportion; from 0 to 1 without a value."""
     count, share = sample.count, sample.mean
@@ -58,6 +80,52 @@ def wilson(sample: Sample, z: float) -> Interval:
     half = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count)) / scale
     # At both ends the bounds are exact, and rounding must not move them past the value.
     return Interval(share, max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half)))
+
+
+def difference(candidate: Sample, stable: Sample, z: float) -> Interval:
+    """Return the interval of the difference of two proportions, of which more is worse.
+
+    Its lower end is the higher one of two methods: a candidate that is worse is to be found early.
+    """
+    found = newcombe(candidate, stable, z)
+    if found.value <= 0 or not candidate.count or not stable.count:
+        return found
+    low, high = found.low, found.value
+    limit = z * z / 2
+    if _unlikelihood(candidate, stable, low) < limit:
+        return found
+    for _ in range(_STEPS):
+        middle = (low + high) / 2
+        unlikely = _unlikelihood(candidate, stable, middle) >= limit
+        low, high = (middle, high) if unlikely else (low, middle)
+    return Interval(found.value, low, found.high)
+
+
+def _unlikelihood(candidate: Sample, stable: Sample, excess_: float) -> float:
+    """Return how much less likely both samples are if the difference is this one, as a logarithm.
+
+    It is that of the most likely proportion of stable: a convex function, by golden sections.
+    """
+
+    def at(share: float) -> float:
+        return _divergence(candidate, share + excess_) + _divergence(stable, share)
+
+    low, high = max(0.0, -excess_), min(1.0, 1 - excess_)
+    for _ in range(_STEPS):
+        part = (high - low) * _GOLDEN
+        if at(high - part) < at(low + part):
+            high = low + part
+        else:
+            low = high - part
+    return at((low + high) / 2)
+
+
+def _divergence(sample: Sample, share: float) -> float:
+    """Return the Kullback-Leibler divergence of a sample from a proportion, times its size."""
+    share = min(1 - 1e-12, max(1e-12, share))
+    mean_ = sample.mean
+    parts = ((mean_, share), (1 - mean_, 1 - share))
+    return sample.count * sum(mine * math.log(mine / other) for mine, other in parts if mine > 0)
 
 
 def newcombe(candidate: Sample, stable: Sample, z: float) -> Interval:

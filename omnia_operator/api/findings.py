@@ -114,7 +114,8 @@ def explain(
 
 def one_of(known: list[str], found: object) -> str:
     """Return a message with the allowed values and the most similar one."""
-    return f"expected one of {', '.join(known)}, found {show(found)}{suggestion(found, known)}"
+    expected = known[0] if len(known) == 1 else f"one of {', '.join(known)}"
+    return f"expected {expected}, found {show(found)}{suggestion(found, known)}"
 
 
 def suggestion(found: object, known: list[str]) -> str:
@@ -155,10 +156,17 @@ def _meant(path: Path, schema: Mapping[str, Any]) -> str:
     spelled = model.field_name(str(path[-1]))
     if spelled in known:
         return f"; did you mean {spelled}?"
+    if spelled in _KEYS and "secretRef" in known:
+        return "; a key is never in a manifest: name a Secret with it in secretRef"
+    # A field of this very name is meant rather than one of a similar name.
+    if elsewhere := _elsewhere(path, spelled, schema):
+        return f"; it belongs below {elsewhere}"
     near = suggestion(path[-1], known)
-    if not near and (elsewhere := _elsewhere(path, spelled, schema)):
-        near = f"; it belongs below {elsewhere}"
     return near or f"; the fields here are {', '.join(known)}"
+
+
+# What people call the key of a vendor.
+_KEYS = ("apiKey", "apikey", "api_key", "key", "token")
 
 
 def _elsewhere(path: Path, name: str, schema: Mapping[str, Any]) -> str:
@@ -189,10 +197,31 @@ def _expected(what: str) -> Callable[[Mapping[str, Any], object], str]:
     return lambda _, found: f"expected {what}, found {show(found)}"
 
 
+def _number(what: str) -> Callable[[Mapping[str, Any], object], str]:
+    def say(_: Mapping[str, Any], found: object) -> str:
+        remedy = ""
+        if found is None:
+            remedy = ": write it after the colon, or delete the line"
+        elif isinstance(found, str) and _NUMBER.fullmatch(found):
+            remedy = ": remove the quotes"
+        return f"expected {what}, found {show(found)}{remedy}"
+
+    return say
+
+
+_NUMBER = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?")
+
+
 def _object(_: Mapping[str, Any], found: object) -> str:
-    if found is None:
-        return "expected an object, found nothing: write its fields below it, indented"
-    return f"expected an object, found {show(found)}"
+    remedy = ": write its fields below it, indented"
+    if isinstance(found, list):
+        remedy += " and without hyphens"
+    return f"expected an object, found {show(found)}{remedy}"
+
+
+def _list(_: Mapping[str, Any], found: object) -> str:
+    remedy = ": write its entries below it, each behind a hyphen"
+    return f"expected a list, found {show(found)}{remedy}"
 
 
 def _text(_: Mapping[str, Any], found: object) -> str:
@@ -227,10 +256,14 @@ def _bound(word: str, key: str) -> Callable[[Mapping[str, Any], object], str]:
     return say
 
 
-def _count(word: str, key: str, unit: str) -> Callable[[Mapping[str, Any], object], str]:
+def _count(
+    word: str, key: str, unit: tuple[str, str]
+) -> Callable[[Mapping[str, Any], object], str]:
     def say(context: Mapping[str, Any], found: object) -> str:
         size = len(found) if isinstance(found, (str, list, dict)) else 0
-        return f"expected {word} {context[key]} {unit}, found {size}"
+        most = context[key]
+        noun = unit[most == 1]
+        return f"expected {word} {most} {noun}, found {size}"
 
     return say
 
@@ -244,24 +277,28 @@ _PATTERNS = {
     model.ABSOLUTE_PATH: "a path that begins with /",
 }
 
+# Nouns by whether they are of one thing.
+_CHARACTERS = ("characters", "character")
+_ENTRIES = ("entries", "entry")
+
 _WORDS: dict[str, Callable[[Mapping[str, Any], object], str]] = {
     "string_type": _text,
-    "int_type": _expected("a whole number"),
-    "int_from_float": _expected("a whole number"),
-    "float_type": _expected("a number"),
+    "int_type": _number("a whole number"),
+    "int_from_float": _number("a whole number"),
+    "float_type": _number("a number"),
     "bool_type": _expected("true or false"),
     "dict_type": _object,
     "dataclass_type": _object,
     "model_type": _object,
     "model_attributes_type": _object,
-    "tuple_type": _expected("a list"),
-    "list_type": _expected("a list"),
+    "tuple_type": _list,
+    "list_type": _list,
     "enum": lambda context, found: one_of(_choices(context["expected"]), found),
     "string_pattern_mismatch": _pattern,
-    "string_too_short": _count("at least", "min_length", "characters"),
-    "string_too_long": _count("at most", "max_length", "characters"),
-    "too_short": _count("at least", "min_length", "entries"),
-    "too_long": _count("at most", "max_length", "entries"),
+    "string_too_short": _count("at least", "min_length", _CHARACTERS),
+    "string_too_long": _count("at most", "max_length", _CHARACTERS),
+    "too_short": _count("at least", "min_length", _ENTRIES),
+    "too_long": _count("at most", "max_length", _ENTRIES),
     "greater_than_equal": _bound("at least", "ge"),
     "less_than_equal": _bound("at most", "le"),
     "greater_than": _bound("more than", "gt"),

@@ -184,6 +184,21 @@ class WeightChange(Model):
     """Percentage for the candidate."""
 
 
+class WeightWrite(Model):
+    """The last write of the weights of an object, for as long as somebody may contest it."""
+
+    object: str
+    """Kind and name of the object."""
+    weight: Percent
+    """Percentage for the candidate."""
+    time: str
+    """When it was written; RFC 3339."""
+    corrections: Annotated[int, Field(ge=0)] = 0
+    """How often a change of somebody else was put back, one soon after the other."""
+    manager: str = ""
+    """Field manager of the last such change, as far as is known."""
+
+
 class FinishedRollout(Model):
     """The last rollout that ended."""
 
@@ -332,6 +347,8 @@ class RolloutStatus(Model):
     traffic_routing: TrafficRouting | None = None
     """The objects whose weights the rollout sets; without it, the facades of the agent split the
     traffic."""
+    weight_writes: Annotated[tuple[WeightWrite, ...], Field(max_length=4)] = ()
+    """The last writes of these objects, and who changed them since."""
     over: bool = False
     """Whether the candidate answers no sessions any more."""
     writes: Annotated[int, Field(ge=0, le=2)] = 0

@@ -30,8 +30,6 @@ from omnia_operator.cluster.store import version_of
 from omnia_operator.resolve import IssuerKeys, Key
 
 FIELD_MANAGER = labels.OPERATOR
-# Apart from what is applied: GitOps can be told to leave the fields of this manager alone.
-ROLLOUT_MANAGER = "omnia-rollout"
 
 PAGE = 50
 """Objects in one page of a listing. Larger pages raise the peak of the memory for parsing, of which
@@ -209,7 +207,11 @@ class ClusterClient:
     ) -> JsonObject | None:
         try:
             return await self._patch(
-                _resource(kind), key, list(operations), PatchType.JSON, manager=ROLLOUT_MANAGER
+                _resource(kind),
+                key,
+                list(operations),
+                PatchType.JSON,
+                manager=labels.ROLLOUT_MANAGER,
             )
         except HTTPStatusError as error:
             if error.response.status_code == _INVALID:  # a test failed

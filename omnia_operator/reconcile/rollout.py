@@ -84,7 +84,7 @@ async def rollout_step(
         measuring.forget(agent.key)
         return None
     # The weight is in the status already, so it may be set before anything is decided.
-    traffic = await route_traffic(cluster, agent, before)
+    traffic = await route_traffic(cluster, agent, before, now)
     world = World(
         now=now,
         traffic=traffic,
@@ -103,7 +103,8 @@ async def rollout_step(
     source = ClusterAnalyses(cluster)
     analysis = await analysis_progress(source, agent, before, world, measuring)
     world = replace(world, analysis=analysis)
-    decided = advance(agent.spec, before, world)
+    noted = before.model_copy(update={"weight_writes": traffic.writes})
+    decided = advance(agent.spec, noted, world)
     stable = document_with(document, decided.stable)
     return RolloutDecision(document, stable, before, decided, decided.status, traffic)
 

@@ -30,6 +30,9 @@ from omnia_operator.rollout.comparison import PodReading, compared, counted, val
 
 ERROR_SECONDS = 10.0
 """After an error it is measured again in this time."""
+GLANCE_SECONDS = 5.0
+"""The shares that pods count are looked at so often between two measurements: of many turns a
+minute, a candidate that is surely bad answers few."""
 KEPT = 10
 """Measurements of a metric that the status has."""
 
@@ -84,6 +87,25 @@ def due(
     return tuple(metric for metric in metrics if metric.name in waiting)
 
 
+def glanced_at(
+    status: AnalysisStatus, metrics: Iterable[AnalysisMetric], now: str
+) -> tuple[AnalysisMetric, ...]:
+    """Return the metrics that are looked at now, between two of their measurements."""
+    waiting = {
+        metric.name
+        for metric in status.metrics
+        if metric.phase is AnalysisPhase.RUNNING and metric.measurements
+    }
+    later = waiting.difference(metric.name for metric in due(status, metrics, now))
+    return tuple(
+        metric
+        for metric in metrics
+        if metric.name in later
+        and metric.provider.agent is not None
+        and not metric.provider.agent.measure.is_amount
+    )
+
+
 def wait(status: AnalysisStatus, now: str) -> float:
     """Return the seconds until the next measurement of a running analysis; at least 0."""
     running = [each for each in status.metrics if each.phase is AnalysisPhase.RUNNING]
@@ -110,6 +132,30 @@ def recorded(
         else:
             made = _compared(metric, metric.provider.agent, counts, now)
         return _recorded(with_counts, metric, made, now)
+
+    return status.model_copy(update={"metrics": tuple(map(after, status.metrics))})
+
+
+def glanced(
+    status: AnalysisStatus, metric: AnalysisMetric, reading: MetricReading, now: str
+) -> AnalysisStatus:
+    """Fail a metric whose candidate is surely bad, before its next measurement is due.
+
+    Everything else that is seen between two measurements changes nothing.
+    """
+    query = metric.provider.agent
+    if query is None or reading.failure:
+        return status
+
+    def after(before: MetricStatus) -> MetricStatus:
+        if before.name != metric.name:
+            return before
+        counts = counted(before.counts, reading.pods or {})
+        result, shown = compared(query, *values_of(query.measure, counts), looks=None)
+        if result is not MeasurementResult.FAILED:
+            return before
+        made = Measurement(time=now, result=result, value=shown)
+        return _recorded(before.model_copy(update={"counts": counts}), metric, made, now)
 
     return status.model_copy(update={"metrics": tuple(map(after, status.metrics))})
 

@@ -1,5 +1,6 @@
 """Compares the candidate of a rollout with stable, from what their pods have counted."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -9,9 +10,10 @@ from omnia_operator.analysis.statistics import (
     Histogram,
     Interval,
     Sample,
+    anytime_z,
+    difference,
     excess,
     mean,
-    newcombe,
     quantile,
     wilson,
     z_of,
@@ -89,11 +91,12 @@ def values_of(measure: AgentMeasure, counts: tuple[PodCounts, ...]) -> tuple[Val
 
 
 def compared(
-    query: AgentQuery, candidate: Values, stable: Values, looks: int
+    query: AgentQuery, candidate: Values, stable: Values, looks: int | None
 ) -> tuple[MeasurementResult, str]:
     """Return what is known after one of so many looks, and the numbers.
 
-    `Inconclusive` is not decided yet: good and bad are as possible.
+    `Inconclusive` is not decided yet: good and bad are as possible. Shares may be looked at any
+    number of times: with None.
     """
     mine, worse = _intervals(query.measure, candidate, stable, looks)
     shown = f"candidate {_shown(mine)} of {candidate.count:.0f}"
@@ -118,18 +121,26 @@ def compared(
 
 
 def _intervals(
-    measure: AgentMeasure, candidate: Values, stable: Values, looks: int
+    measure: AgentMeasure, candidate: Values, stable: Values, looks: int | None
 ) -> tuple[Interval, Interval]:
     """Return the interval of the candidate, and that of its difference from stable."""
-    if isinstance(candidate, Histogram) and isinstance(stable, Histogram):
+    if isinstance(candidate, Histogram) and isinstance(stable, Histogram) and looks:
         # Both intervals have to hold for that of their quotient.
         z = z_of(2 * looks)
         mine, other = (_amount(measure, each, z) for each in (candidate, stable))
         return mine, excess(mine, other)
     if isinstance(candidate, Sample) and isinstance(stable, Sample):
-        z = z_of(looks)
-        return wilson(candidate, z), newcombe(candidate, stable, z)
+        z = z_of(looks) if looks else anytime_z(min(candidate.count, stable.count or math.inf))
+        if measure.more_is_worse:
+            return wilson(candidate, z), difference(candidate, stable, z)
+        worse = difference(_opposite(candidate), _opposite(stable), z)
+        return wilson(candidate, z), _negative(worse)
     raise AssertionError("both sides are counted in one way")
+
+
+def _opposite(values: Sample) -> Sample:
+    """Return what is missing to the best that the values could be."""
+    return Sample(values.count, values.count - values.total)
 
 
 def _amount(measure: AgentMeasure, values: Histogram, z: float) -> Interval:

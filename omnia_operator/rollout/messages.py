@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from omnia_operator.api.agentruntime import AgentRuntimeSpec
 from omnia_operator.api.rollout import AnalysisStatus, HeldFields, RolloutFields, RolloutStatus
 from omnia_operator.rollout.identity import unknown_providers
+from omnia_operator.rollout.requests import Verb
 
 
 def differences(before: RolloutFields, after: RolloutFields) -> Iterator[str]:
@@ -17,6 +18,28 @@ def differences(before: RolloutFields, after: RolloutFields) -> Iterator[str]:
     if before.tool_registry_ref != after.tool_registry_ref:
         registry = after.tool_registry_ref
         yield f"toolRegistryRef {registry.name if registry else 'none'}"
+
+
+SAME_CANDIDATE = (
+    "rollout.candidate has what the agent has: change it to roll something out, or remove it"
+)
+
+_EXPECTED = {
+    Verb.PROMOTE: "a paused one; omnia rollout promote --full skips the steps of one in progress",
+    Verb.PROMOTE_FULL: "one in progress",
+    Verb.ABORT: "one in progress that is not ending yet",
+    Verb.RETRY: "a paused one, or a candidate that was rolled back",
+    Verb.PAUSE: "one in progress that nobody has paused",
+}
+
+
+def refused_message(verb: Verb, status: RolloutStatus) -> str:
+    """Return why a request of a person does not fit, and when it would."""
+    asked = verb.value.replace("-full", " --full")
+    return (
+        f"the request {asked} does not fit a rollout that is {status.phase.value}: expected"
+        f" {_EXPECTED[verb]}"
+    )
 
 
 def wrong_candidate(spec: AgentRuntimeSpec) -> str:

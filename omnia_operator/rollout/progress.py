@@ -9,10 +9,13 @@ from omnia_operator.api import AgentRuntime, RolloutAnalysis
 from omnia_operator.api.rollout import Analysis, AnalysisStatus, RolloutPhase, RolloutStatus
 from omnia_operator.api.rolloutanalysis import AgentQuery
 from omnia_operator.rollout.analysis import (
+    GLANCE_SECONDS,
     asked,
     begun,
     concluded,
     due,
+    glanced,
+    glanced_at,
     recorded,
     updated,
     wait,
@@ -26,6 +29,9 @@ from omnia_operator.rollout.measuring import Measuring, MetricRequest, PodsReque
 from omnia_operator.rollout.plan import SOON, AnalysisProgress, World
 from omnia_operator.rollout.pod_metrics import PodTarget
 from omnia_operator.rollout.times import elapsed
+
+MOST_GLANCED = 50
+"""Of more pods every reading is a measurement."""
 
 
 class AnalysisSource(Protocol):
@@ -101,12 +107,30 @@ async def _measured(
     for name, request in requests.items():
         status = asked(status, name, request.shown)
     metrics = due(status, found.spec.metrics, now)
-    readings = await measuring.readings(agent.key, [requests[each.name] for each in metrics])
+    between = [
+        metric
+        for metric in glanced_at(status, found.spec.metrics, now)
+        if _is_cheap(requests[metric.name])
+    ]
+    wanted = [requests[metric.name] for metric in (*metrics, *between)]
+    readings = await measuring.readings(agent.key, wanted)
     for metric in metrics:
         if metric.name in readings:
             status = recorded(status, metric, readings[metric.name], arguments, now)
+    for metric in between:
+        if metric.name in readings:
+            status = glanced(status, metric, readings[metric.name], now)
     # An answer that is late is looked for again.
-    return status, max(SOON, wait(status, now))
+    later = max(SOON, wait(status, now))
+    following = glanced_at(status, found.spec.metrics, now)
+    if any(_is_cheap(requests[metric.name]) for metric in following):
+        later = min(later, GLANCE_SECONDS)
+    return status, later
+
+
+def _is_cheap(request: MetricRequest | PodsRequest) -> bool:
+    """Whether a metric may be read more often than it is measured."""
+    return isinstance(request, PodsRequest) and len(request.targets) <= MOST_GLANCED
 
 
 def _current(agent: AgentRuntime, before: RolloutStatus) -> Analysis | None:

@@ -10,7 +10,7 @@ from typing import Final
 
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.api.agentruntime import AgentRuntimeSpec
-from omnia_operator.api.rollout import RolloutStatus
+from omnia_operator.api.rollout import RolloutStatus, WeightWrite
 from omnia_operator.api.traffic_routing import TrafficRouting
 
 CHECK_SECONDS: Final = 5.0
@@ -26,6 +26,7 @@ ROUTE_INVALID: Final = "RouteInvalid"
 SUBSET_INVALID: Final = "SubsetInvalid"
 WEIGHTS_INVALID: Final = "WeightsInvalid"
 NOT_WRITTEN: Final = "NotWritten"
+WEIGHTS_CONTESTED: Final = "WeightsContested"
 
 ALL: Final = 100
 
@@ -47,6 +48,8 @@ class TrafficState:
     """Whether the candidate gets nothing, as far as is known."""
     said: str = ""
     """What gives the candidate which weight, for people."""
+    writes: tuple[WeightWrite, ...] = ()
+    """What the status notes about the writes of the objects."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,12 @@ from omnia_operator.api.rollout import (
     WeightChange,
 )
 from omnia_operator.rollout.identity import digest_of, fields_of, overridden, stable_of
-from omnia_operator.rollout.messages import held_message, wrong_candidate
+from omnia_operator.rollout.messages import (
+    SAME_CANDIDATE,
+    held_message,
+    refused_message,
+    wrong_candidate,
+)
 from omnia_operator.rollout.plan import SOON, News, Plan, World, Write
 from omnia_operator.rollout.reasons import NO_ROLLOUT, PAUSED_BY_REQUEST, PROMOTED_HELD
 from omnia_operator.rollout.requests import Verb
@@ -72,8 +77,7 @@ class Transition:
         }
         if fits[request.verb]:
             return request.verb
-        phase = self.status.phase.value
-        message = f"the request {request.verb.value} does not fit a rollout that is {phase}"
+        message = refused_message(request.verb, self.status)
         if request.verb is Verb.PROMOTE_FULL and self._is_open:
             message = "the request promote --full waits for a ready pod of the candidate: ask again"
         self.news.append(News("RolloutRequestRefused", message, warning=True))
@@ -123,7 +127,9 @@ class Transition:
         held = self.status.held
         if held is not None and held.replaced == self.base and held.promoted == self.stable:
             return self.resting(PROMOTED_HELD, held_message(held), wake)
-        return self.resting(NO_ROLLOUT, "", wake)
+        # After a promotion both are the same, as they should be.
+        same = self.wanted == self.base and self.status.last is None
+        return self.resting(NO_ROLLOUT, SAME_CANDIDATE if same else "", wake)
 
     def resting(self, reason: str, message: str, wake: float | None = None) -> Plan:
         """Return the plan without a rollout."""

@@ -208,13 +208,14 @@ def done_message(
             finish_reason=reason,
             session_name=turn.session_name,
             pack_version=turn.pack_version if turn.pack_version != INLINE_VERSION else "",
+            trial=turn.trial is not None,
         )
     )
 
 
-def error_message(code: str, message: str) -> pb.ServerMessage:
-    """Return the last message of a turn that failed."""
-    return pb.ServerMessage(error=pb.Error(code=code, message=message))
+def error_message(code: str, message: str, *, trial: bool = False) -> pb.ServerMessage:
+    """Return the last message of a turn that failed; `trial`: its session tries something out."""
+    return pb.ServerMessage(error=pb.Error(code=code, message=message, trial=trial))
 
 
 def stream_code(error: OmniaError) -> str:

@@ -202,11 +202,12 @@ class TurnStream:
             return done_message(
                 turn, finished.text, finished.reason, finished.usage, finished.parts
             )
+        trial = turn.trial is not None
         if isinstance(error, OmniaError):
             _log.warning("turn failed", session=turn.session_id, reason=error.message)
-            return error_message(stream_code(error), error.message)
+            return error_message(stream_code(error), error.message, trial=trial)
         _log.error("turn failed", session=turn.session_id, exc_info=error)
-        return error_message(ErrorCode.INTERNAL_ERROR, INTERNAL_MESSAGE)
+        return error_message(ErrorCode.INTERNAL_ERROR, INTERNAL_MESSAGE, trial=trial)
 
     def send_text(self, text: str) -> bool:
         """Send a piece of the answer, as `TurnListener.send_text`."""

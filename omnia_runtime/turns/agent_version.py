@@ -261,9 +261,11 @@ def trial_of(turn: UserTurn, session: Session | None) -> Trial | None:
     Raises:
         TrialInvalid: the message begins a trial in a session that has turns.
     """
+    begun_with = session.trial if session else None
     if turn.trial is None:
-        return session.trial if session else None
-    if session and session.turns:
+        return begun_with
+    # A client whose first message failed sends the same trial with the next one.
+    if session and session.turns and turn.trial != begun_with:
         raise TrialInvalid("only the first message of a session may have one; begin a new session")
     return turn.trial
 

@@ -1,5 +1,6 @@
 """What `omnia chat` shows: blocks of Markdown, control characters, times and costs."""
 
+import contextlib
 import io
 
 import pytest
@@ -7,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from omnia_cli.chat.commands import COMMANDS, Commands
+from omnia_cli.chat.conversation import Conversation
 from omnia_cli.chat.markdown import Blocks, Rendered
 from omnia_cli.chat.terminal import TerminalScreen
 from omnia_cli.chat.turn import Turn, dollars, facts
@@ -140,3 +143,14 @@ def test_an_answer_that_was_stopped_did_not_cost_nothing() -> None:
     usage = {"input_tokens": 0, "output_tokens": 0, "cost_usd": 0.0}
     turn.take({"type": "done", "usage": usage, "finish_reason": "cancelled"})
     assert facts(turn) == "0.0 s · cost not known · cancelled"
+
+
+def test_the_help_keeps_its_columns_in_a_narrow_terminal() -> None:
+    file = io.StringIO()
+    console = Console(file=file, width=40, highlight=False)
+    screen = TerminalScreen(console, "agent")
+    talk = Conversation(lambda: contextlib.nullcontext(("", None)), screen, None)
+    Commands(talk, screen, console, list, {}).take("/help")
+    *commands, _, _, _ = file.getvalue().splitlines()
+    assert all(line.startswith("  ") and len(line) <= 40 for line in commands), commands
+    assert sum(line.startswith("  /") for line in commands) == len(COMMANDS)

@@ -36,6 +36,10 @@ elif sys.argv[1] == "get":
     print(json.dumps(dict(items=[] if nothing else [dict(metadata=meta)])))
 elif "service/gone" in sys.argv:
     sys.exit('Error from server (NotFound): services "gone" not found')
+elif "service/away" in sys.argv:
+    logged = 'E1201 05:55:39.463233 10475 memcache.go:265] "Unhandled Error" err="refused"\\n'
+    refused = "The connection to the server localhost:8080 was refused - did you specify it?"
+    sys.exit(3 * logged + refused)
 elif "service/noisy" in sys.argv:
     sys.exit("error: no way\\n" * 100_000)
 elif "service/busy" in sys.argv:
@@ -112,6 +116,18 @@ def test_what_kubectl_cannot_do_is_told(
     with pytest.raises(KubectlFailed) as token:
         new_token("agent", "space", "nobody")
     assert str(token.value).startswith(no_token)
+
+
+def test_a_cluster_that_is_away_is_told_without_what_kubectl_logs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", Kubectl(tmp_path, 1).path)
+    with pytest.raises(KubectlFailed) as failed, forwarded("away", "space"):
+        pass
+    said = str(failed.value)
+    assert "kubectl says: The connection to the server localhost:8080 was refused" in said
+    assert "memcache" not in said
+    assert "; no cluster answers: set KUBECONFIG" in said
 
 
 def test_a_forward_lives_longer_than_what_a_pipe_holds(

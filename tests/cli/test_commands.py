@@ -50,6 +50,30 @@ def test_a_folder_without_manifests_is_named(tmp_path: Path) -> None:
     assert "the folder has no file ending in .yaml, .yml, .json" in done.stdout
 
 
+def test_an_error_of_the_system_is_one_line_and_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "mine").touch()
+    done = omnia("init", "mine", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == "mine: Not a directory: choose another name, or delete it\n"
+
+
+def test_a_terminal_without_a_character_gets_another_one_for_it(tmp_path: Path) -> None:
+    folder = tmp_path / "größe"
+    folder.mkdir()
+    (folder / "agent.yaml").write_text(GOOD.replace("kind: Agent", "kind: Agnt"))
+    done = subprocess.run(
+        [sys.executable, "-m", "omnia_cli", "validate", str(folder)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=2 * LIMIT,
+    )
+    assert (done.returncode, done.stderr) == (1, "1 error, 0 warnings\n")
+    assert "gr??e/agent.yaml:2: error:" in done.stdout
+
+
 def test_help_and_version_have_the_usual_options() -> None:
     assert omnia("-h").stdout == omnia("--help").stdout != ""
     assert omnia("up", "-h").returncode == 0
@@ -89,6 +113,27 @@ def test_the_modules_without_their_dependencies_say_what_to_install(missing: str
         f"omnia needs {missing}, which is not installed: omnia-agents-slim has the modules"
         " without their dependencies. Run: pip install omnia-agents\n"
     )
+
+
+INTERRUPTED = """\
+import os, signal, sys
+
+class Pressed:
+    def find_spec(self, name, *_):
+        if name == "typer":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Pressed())
+from omnia_cli.entry import main
+main()
+"""
+
+
+def test_ctrl_c_while_the_command_line_is_loaded_is_no_traceback() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED], cwd=ROOT, capture_output=True, check=False, text=True
+    )
+    assert (done.returncode, done.stderr) == (130, "")
 
 
 def test_a_program_that_is_not_on_the_path_names_itself_by_its_own(tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
 """Reading manifests as kubectl does, with the line of every value."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+from omnia_cli.findings import unreadable
 from omnia_cli.manifests import ManifestError, load, load_file, manifest_files
 
 
@@ -91,3 +93,36 @@ def test_a_path_without_manifests_is_named(tmp_path: Path) -> None:
         load([tmp_path])
     with pytest.raises(ManifestError, match="no such file"):
         load([tmp_path / "nothing"])
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "expected"),
+    [
+        ("a: 1\nb: Größe\n".encode("latin-1"), 2, "save it with this encoding"),
+        ("a: 1\n".encode("utf-16"), 1, "save it with this encoding"),
+        (b"# " + b"x" * (16 << 20), 1, "cannot be read: larger than 16 MiB"),
+    ],
+)
+def test_a_file_that_is_no_text_is_named_without_words_of_the_machine(
+    tmp_path: Path, content: bytes, line: int, expected: str
+) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_bytes(content)
+    with pytest.raises(ManifestError, match=expected) as refused:
+        load_file(file)
+    assert refused.value.line == line
+    assert not re.search("codec|Errno", str(refused.value))
+
+
+def test_a_folder_without_manifests_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match=r"`omnia init`$"):
+        manifest_files([tmp_path])
+    write(tmp_path, "Agent.YAML", "")
+    with pytest.raises(ManifestError, match=r"rename Agent\.YAML"):
+        manifest_files([tmp_path])
+
+
+def test_the_line_of_a_finding_is_one_line_and_has_no_empty_part() -> None:
+    error = ManifestError(Path("my\nagent.yaml"), 1, "wrong")
+    assert str(unreadable(error)) == "my␊agent.yaml:1: error: my␊agent.yaml: wrong"
+    assert str(unreadable(ManifestError(Path(), 1, "wrong"))) == ".:1: error: wrong"

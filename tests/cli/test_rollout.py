@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from omnia_cli.cluster import unreachable
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator import labels
 from omnia_operator.rollout.requests import MAX_TEXT, Verb, request_of
@@ -108,6 +109,23 @@ def test_the_status_and_its_exit_code(
     assert (done, said in printed) == (code, True), printed
 
 
+def test_a_candidate_without_a_version_is_told_by_what_differs(cluster: Cluster) -> None:
+    sides = {
+        side: {"providers": [{"name": "default", "providerRef": {"name": model}}]}
+        for side, model in (("stable", "old"), ("candidate", "new"))
+    }
+    cluster.put({"phase": "Progressing", "active": True, "currentWeight": 50, **sides})
+    code, printed = cluster.run("status", "shop")
+    assert code == 3
+    assert printed.splitlines()[1:] == [
+        "  stable     providers default old",
+        "  candidate  providers default new, 50 %",
+    ]
+    last = {"id": "a", "time": "2026-01-01T00:00:00Z", "result": "Promoted"}
+    cluster.put({"phase": "Idle", "last": last})
+    assert "  last       Promoted, 2026" in cluster.run("status", "shop")[1]
+
+
 def test_a_watch_ends_in_time(cluster: Cluster) -> None:
     cluster.put({"phase": "Progressing", "active": True})
     assert cluster.run("status", "shop", "--watch", "--timeout", "1ms")[0] == 3
@@ -142,6 +160,15 @@ def test_what_is_asked_arrives_as_the_operator_reads_it(
 def test_an_agent_that_is_not_there_is_told(cluster: Cluster) -> None:
     code, printed = cluster.run("abort", "nobody")
     assert (code, "NotFound" in printed, "Traceback" in printed) == (2, True, False)
+    assert "no agent nobody runs here (there: none), and " in printed
+    assert "no agent" not in cluster.run("abort", "nobody", "-n", "default")[1]
+
+
+def test_the_log_lines_of_kubectl_are_no_part_of_its_error() -> None:
+    logged = 'E1201 05:41:20.42 31210 memcache.go:265] "Unhandled Error" err="no server"\n'
+    failed = unreachable("shop", "space", logged * 5 + "Error from server: no way\n")
+    assert str(failed).endswith("kubectl says: Error from server: no way")
+    assert "Unhandled Error" in str(unreachable("shop", "space", logged))
 
 
 @pytest.mark.parametrize(

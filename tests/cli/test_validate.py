@@ -337,6 +337,32 @@ def test_a_candidate_that_cannot_be_rolled_out(tmp_path: Path, candidate: str, w
     assert words in finding.message
 
 
+@pytest.mark.parametrize(
+    ("steps", "line", "words"),
+    [
+        ("[{setWeight: 50}, {setWeight: 10}]", 17, "falls from 50 to 10: expected weights that"),
+        ("[{analysis: {templateName: turns}}, {setWeight: 9}]", 17, "put a step with setWeight"),
+        ("[{setWeight: 0}, {analysis: {templateName: turns}}]", 17, "which has no sessions"),
+        ("[{setWeight: 10}, {setWeight: 10}, {analysis: {templateName: turns}}]", 0, ""),
+        ("[{analysis: {templateName: asked}}, {setWeight: 9}]", 0, ""),
+    ],
+)
+def test_steps_in_an_order_that_is_seldom_meant(
+    tmp_path: Path, steps: str, line: int, words: str
+) -> None:
+    head = ROLLOUT.partition("    steps:")[0]
+    analyses = [
+        QUALITY.partition("spec:")[0].replace("quality", name) + f"spec:\n  metrics: [{metric}]\n"
+        for name, metric in (
+            ("turns", "{name: a, provider: {agent: {measure: errorRate, max: 0.1}}}"),
+            ("asked", "{name: a, successCondition: result, provider: {web: {url: 'http://a'}}}"),
+        )
+    ]
+    found = check(tmp_path, f"{AGENT}{head}    steps: {steps}\n", PACK, PROVIDER, *analyses)
+    assert [(each.severity, each.line) for each in found] == ([("warning", line)] if line else [])
+    assert all(words in each.message for each in found)
+
+
 def test_an_analysis_that_fits_its_step_has_no_findings(tmp_path: Path) -> None:
     evals = "  evals: {enabled: true}\n"
     agent = AGENT + ROLLOUT.replace("VALUE", "0.5") + evals

@@ -225,7 +225,7 @@ def test_orjson_writes_a_value_of_the_largest_depth_in_a_message_around_it() -> 
         ("a: !!int x", 1, '"x" is not of the type int'),
         ("a: [1\nb: ]\n", 2, "neither JSON nor YAML"),
         ("--- a\n--- b", None, "several documents"),
-        ("a: \x07", None, "neither JSON nor YAML"),
+        ("b: 1\na: \x07", 2, "it has the character U\\+0007: remove it"),
         ("a: \ud800", None, "neither JSON nor YAML"),
         ("#" * 6_000_000, None, "YAML is larger than 5,242,880 characters"),
         ("[" + "1," * 1_000_001 + "1]", None, "more than 1,000,000 values"),

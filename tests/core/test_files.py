@@ -36,8 +36,15 @@ def test_tools_and_providers_survive_their_file() -> None:
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"nothing\.json cannot be read"):
+    with pytest.raises(ConfigurationError, match=r"nothing\.json cannot be read: No such file"):
         read_text(str(tmp_path / "nothing.json"))
+
+
+def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "latin.json"
+    file.write_bytes(b'"Gr\xf6\xdfe"')
+    with pytest.raises(ConfigurationError, match=r"cannot be read: it is not text in UTF-8$"):
+        read_text(str(file))
 
 
 @pytest.mark.parametrize("kind", ["device", "pipe", "folder", "large"])

@@ -193,6 +193,8 @@ async def test_what_a_policy_keeps_beyond_the_end_stays_when_a_user_ends_a_sessi
         assert await database.count("messages") == kept
         found = await database.sessions()
         assert [ended for _, _, ended in found] == [True] * kept
+        # The trail has the deletion; its user is that of the session.
+        assert await database.count("runtime_events") == kept
         # Whoever reads the history sees that it cannot be continued.
         assert all(lives < timedelta(minutes=5) for lives, _, _ in found)
         await database.advance(timedelta(days=30))

@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from tests.end_to_end.conftest import LIMIT, OMNIA, Share, Shared, Start
+from tests.end_to_end.conftest import LIMIT, OMNIA, OMNIA_STARTED, ROOT, Share, Shared, Start
 from tests.end_to_end.test_reload import HELLO
 from tests.services import free_port
 
@@ -235,3 +235,43 @@ def test_variables_of_the_prompt_go_with_a_message(
     assert "plan" in without.stderr
     assert given.stdout == "one\n"
     assert "expected NAME=VALUE" in wrong.stderr
+
+
+def test_a_version_of_the_prompt_answers_one_message(agent: Shared) -> None:
+    done = chat(agent, "support-agent", "hello", "--version", "1.0.0", "--json")
+    gone = chat(agent, "support-agent", "hello", "--version", "9.0.0")
+    resumed = chat(agent, "support-agent", "hello", "--version", "1.0.0", "--resume")
+
+    assert (done.returncode, gone.returncode, resumed.returncode) == (0, 1, 2), (done, gone)
+    assert orjson.loads(done.stdout.splitlines()[-1])["pack_version"] == "1.0.0"
+    assert 'no version "9.0.0" of the PromptPack; there is 1.0.0' in gone.stderr
+
+
+def test_a_message_of_any_bytes_is_answered_and_an_empty_one_is_refused(agent: Shared) -> None:
+    command = [*OMNIA_STARTED, "chat", "support-agent"]
+
+    def typed(*words: str | bytes, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [*command, *words],
+            input=given,
+            env={**agent.environment, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            check=False,
+            timeout=LIMIT,
+        )
+
+    lines = typed("--quiet", given=b"hel\xfflo\n")
+    argument = typed("--quiet", b"hel\xfflo")
+    empty = typed("-", given=b"\n")
+    closed = subprocess.run(
+        ["sh", "-c", 'exec "$@" <&-', "sh", *command, "hello"],
+        env={**agent.environment, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=False,
+        timeout=LIMIT,
+    )
+
+    assert (lines.returncode, argument.returncode, empty.returncode) == (0, 0, 2), (lines, argument)
+    assert closed.returncode == 0, closed
+    assert lines.stdout == argument.stdout != b""
+    assert b"it is empty: write a text" in empty.stderr

@@ -17,6 +17,65 @@ from tests.services import free_port
 
 pytestmark = pytest.mark.timeout(4 * PATIENCE)
 
+VERSIONED = """\
+apiVersion: omnia.altairalabs.ai/v1alpha1
+kind: AgentRuntime
+metadata: {{name: writer}}
+spec:
+  promptPackRef: {{name: pack}}
+  examples: [What can you do?]
+  facade: {{type: websocket, port: {port}}}
+  provider: {{type: mock, model: small, mock: {{responses: {{defaultResponse: "Yes."}}}}}}
+"""
+PACK = """\
+---
+apiVersion: omnia.altairalabs.ai/v1alpha1
+kind: PromptPack
+metadata: {{name: "pack-{major}"}}
+spec:
+  packName: pack
+  version: {major}.0.0
+  source: {{type: configmap, configMapRef: {{name: pack-{major}}}}}
+  rollout: {rollout}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {{name: pack-{major}}}
+data:
+  pack.json: |
+    {{"id": "pack", "name": "Pack", "version": "{major}.0.0",
+     "template_engine": {{"version": "v1", "syntax": "{{{{variable}}}}"}},
+     "prompts": {{"a":
+       {{"id": "a", "name": "A", "version": "1.0.0", "system_template": "Write."}}}}}}
+"""
+CLIENT_TOOL = """\
+apiVersion: omnia.altairalabs.ai/v1alpha1
+kind: AgentRuntime
+metadata: {{name: writer}}
+spec:
+  prompt: {{system: You guide.}}
+  facade: {{type: websocket, port: {port}}}
+  toolRegistryRef: {{name: browser}}
+  provider:
+    type: mock
+    mock:
+      responses:
+        scenarios:
+          default:
+            turns:
+              1: {{type: tool_calls, tool_calls: [{{name: locate, arguments: {{exact: true}}}}]}}
+              2: "You are there."
+---
+apiVersion: omnia.altairalabs.ai/v1alpha1
+kind: ToolRegistry
+metadata: {{name: browser}}
+spec:
+  handlers:
+    - name: browser
+      type: client
+      tool: {{name: locate, description: asks where the user is, inputSchema: {{type: object}}}}
+      clientConfig: {{consentMessage: May I know?}}
+"""
 AGENT = """\
 apiVersion: omnia.altairalabs.ai/v1alpha1
 kind: AgentRuntime
@@ -132,7 +191,7 @@ def test_an_answer_moves_no_cursor_and_sets_no_title(
 
 
 def test_a_paste_is_one_message_and_a_line_is_edited_and_found_again(
-    person: Terminal, served: dict[str, str]
+    person: Terminal, served: dict[str, str], tmp_path: Path
 ) -> None:
     talk(person, served)
     person.paste("first line\nsecond line\nthird")
@@ -152,8 +211,15 @@ def test_a_paste_is_one_message_and_a_line_is_edited_and_found_again(
     person.say("two")
     screen = person.until("tokens ·", times=3)
     assert "> one\n  two\n" in screen
+    for line in ('"""three', "four", '"""'):
+        person.say(line)
+    person.until("tokens ·", times=4)
+    person.say(f"/save {tmp_path / 'said.json'}")
+    person.until("4 turns written")
+    assert orjson.loads((tmp_path / "said.json").read_bytes())[-1]["message"] == "three\nfour"
     person.press("C-d")
     screen = person.until("exit 0")
+    assert re.search(r"^\d turns?, \$0\.\d+\ngo on with: ", screen, re.MULTILINE)
     session = re.search(r"writer  session (\S+)", screen)
     assert session
     assert f"go on with: omnia chat writer --session\n{session[1]}" in screen.replace(
@@ -267,6 +333,8 @@ def test_the_prompt_is_shown_as_the_model_gets_it(person: Terminal, served: dict
     person.until("You write", "version", "tokens; variables are bold")
     person.say("/prompt 9.9.9")
     person.until('there is no version "9.9.9"')
+    person.say("/version")
+    person.until("this agent is in its AgentRuntime, and has no versions")
 
 
 def test_a_message_is_answered_again_and_edited_without_being_said_twice(
@@ -315,6 +383,59 @@ def test_the_newest_conversation_is_resumed_with_what_was_said_last(
     ):
         talk(it, served, "--resume")
         it.until("resumed session", "> hello there", "Yes.")
+
+
+def test_the_agent_introduces_itself_and_answers_with_the_version_that_is_chosen(
+    person: Terminal, start: Start, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    file = tmp_path / "writer.yaml"
+    file.write_text(
+        VERSIONED.format(port=free_port())
+        + PACK.format(major=1, rollout="{type: immediate}")
+        + PACK.format(major=2, rollout="{type: canary, canary: {weight: 1}}")
+    )
+    start(file).wait("serving")
+    talk(person, {**environment, "TERM": "xterm-256color"})
+    person.until("small · pack 1.0.0\nTry: What can you do?\n")
+    person.say("/version")
+    person.until("1.0.0  99 % of", "2.0.0  1 % of", "now: default")
+    person.say("/version 3.0.0")
+    person.until('no version "3.0.0" of the PromptPack; there is 1.0.0, 2.0.0')
+    person.say("/version 2.0.0")
+    person.until("  session ", times=2)
+    person.say("hello")
+    person.until("prompt 2.0.0")
+    person.say("again")
+    person.until("prompt 2.0.0", times=2)
+    person.say("/version")
+    person.until("now: 2.0.0")
+    person.say("/version 1.0.0")
+    person.until("  session ", times=3)
+    person.say("hello")
+    person.until("prompt 1.0.0")
+    person.say("/quit")
+    person.until("exit 0")
+
+
+def test_a_tool_of_the_client_asks_the_person(
+    person: Terminal, start: Start, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    file = tmp_path / "writer.yaml"
+    file.write_text(CLIENT_TOOL.format(port=free_port()))
+    start(file).wait("serving")
+    talk(person, {**environment, "TERM": "xterm-256color"})
+    person.say("where am I?")
+    person.until("locate asks you", "May I know?", "exact: true", "(Enter rejects)")
+    person.say('{"city": "Rome"}')
+    person.until("locate exact=true  done", "You are there.", "tokens ·")
+    person.say("/step 2")
+    person.until('"city": "Rome"')
+    person.say("/new")
+    person.until("  session ", times=2)
+    person.say("where am I now?")
+    person.until("(Enter rejects)", times=2)
+    person.press("Enter")
+    person.until("failed the user gave no result", "tokens ·")
 
 
 def test_a_facade_that_is_replaced_is_connected_again(

@@ -1,6 +1,7 @@
 """Tools that the client executes and pictures in both directions, through the whole system."""
 
 import base64
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 import yaml
 from websockets.sync.client import ClientConnection, connect
 
-from tests.end_to_end.conftest import LIMIT, Start
+from tests.end_to_end.conftest import LIMIT, OMNIA, ROOT, Start
 from tests.services import free_port
 
 META = {"apiVersion": "omnia.altairalabs.ai/v1alpha1"}
@@ -93,6 +94,29 @@ def test_a_client_executes_its_tool_and_the_model_hears_of_it(
         answer[answer["type"]]["call_id"] = call["id"]
         socket.send(orjson.dumps(answer), text=True)
         assert said in until(socket, "done", "error")["content"]
+
+
+def test_a_pipe_refuses_the_tool_at_once_and_the_model_hears_why(
+    start: Start, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    script = {
+        "matches": [
+            {"when": "tool_result", "content": "Heard: {{tool_result}}"},
+            {"contains": "where", "tool_calls": [{"name": "locate"}]},
+        ]
+    }
+    start(manifest(tmp_path, free_port(), script)).wait("serving")
+    done = subprocess.run(
+        [*OMNIA, "chat", "guide", "where am I?"],
+        env=environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LIMIT,
+    )
+    assert done.returncode == 0, done
+    assert "nobody can be asked" in done.stdout
 
 
 def test_a_picture_goes_in_and_another_comes_out(start: Start, tmp_path: Path) -> None:

@@ -381,6 +381,54 @@ MISTAKES = [
     ),
     wrong("two versions", PACK, "version: 1.0.0", "version: 2.0.0", 33, "change one of them"),
     wrong("empty file", AGENT, AGENT, "", 1, "write one, with apiVersion, kind and metadata"),
+    wrong("apostrophe", AGENT, "You help.", "'You're kind.'", 10, "single quotes twice"),
+    wrong("quoted port", AGENT, "8080", '"8080"', 8, 'found "8080": remove the quotes'),
+    wrong("port without a value", AGENT, "port: 8080", "port:", 8, "write it after the colon"),
+    wrong(
+        "prompt as text",
+        AGENT,
+        _INLINE_PROMPT,
+        "  prompt: You help.\n",
+        9,
+        'found "You help.": write its fields below it, indented',
+    ),
+    wrong(
+        "one provider with a hyphen",
+        AGENT,
+        "    type: mock",
+        "    - type: mock",
+        14,
+        "without hyphens",
+    ),
+    wrong(
+        "providers without a hyphen",
+        AGENT,
+        "  provider:\n",
+        "  providers:\n",
+        14,
+        "write its entries below it, each behind a hyphen",
+    ),
+    wrong(
+        "model one level too high", AGENT, "  provider:", "  model: m\n  provider:", 14, "belongs"
+    ),
+    wrong(
+        "key in the manifest",
+        AGENT,
+        "type: mock",
+        "type: mock\n    apiKey: sk-1",
+        16,
+        "name a Secret with it in secretRef",
+    ),
+    wrong("empty system", AGENT, "You help.", '""', 10, "expected at least 1 character, found 0"),
+    wrong("control character", AGENT, "You help.", "You \0 help.", 10, "U+0000: remove it"),
+    wrong(
+        "Helm template",
+        AGENT,
+        "name: desk",
+        "name: {{ .Name }}",
+        4,
+        "template of Helm is rendered first",
+    ),
     running("wrong key", "chat wrong-key hello", "OPENAI_API_KEY", "no such key; its key is the"),
     running("dead server", "up", 24, "start it, or correct baseURL"),
     running("port in use", "up", 14, "spec.facade.port"),
@@ -478,4 +526,4 @@ def test_a_typical_mistake_is_answered_with_its_place_and_what_to_do(
 
 
 def test_the_table_is_whole() -> None:
-    assert len({mistake.name for mistake in MISTAKES}) == 49
+    assert len({mistake.name for mistake in MISTAKES}) == 60

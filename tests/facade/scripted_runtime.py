@@ -132,6 +132,11 @@ class ScriptedRuntime(pb_grpc.RuntimeServiceServicer):
                 answer = done("")
                 answer.done.pack_version = rest
                 yield answer
+            case "tried":
+                yield chunk("other")
+                failed = pb.Error(code="PROVIDER_ERROR", message="no model", trial=True)
+                ended = pb.Done(final_content="other", trial=True)
+                yield pb.ServerMessage(error=failed) if rest else pb.ServerMessage(done=ended)
             case "fail":
                 yield pb.ServerMessage(error=pb.Error(code="PROVIDER_ERROR", message="no model"))
             case "spent":

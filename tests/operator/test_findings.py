@@ -67,7 +67,7 @@ CASES: list[tuple[JsonObject, str, str]] = [
     (
         objects.agent({"facade": {"port": "80"}}),
         "spec.facade.port",
-        'expected a whole number, found "80"',
+        'expected a whole number, found "80": remove the quotes',
     ),
     (
         objects.agent({"facade": {"port": 0}}),
@@ -131,7 +131,11 @@ CASES: list[tuple[JsonObject, str, str]] = [
         "spec.facade.media.maxFileSize",
         'expected a size such as "10Mi", "512k" or "1048576", found "10 MB"',
     ),
-    (objects.agent({"facade": []}), "spec.facade", "expected an object, found []"),
+    (
+        objects.agent({"facade": []}),
+        "spec.facade",
+        "expected an object, found []: write its fields below it, indented and without hyphens",
+    ),
     (
         objects.agent({"context": {"type": "memory"}}),
         "spec.context",
@@ -165,7 +169,11 @@ CASES: list[tuple[JsonObject, str, str]] = [
             ' found "Write"; write "write"'
         ),
     ),
-    (objects.agent({"providers": {}}), "spec.providers", "expected a list, found {}"),
+    (
+        objects.agent({"providers": {}}),
+        "spec.providers",
+        "expected a list, found {}: write its entries below it, each behind a hyphen",
+    ),
     (
         objects.agent({"runtime": {"volumes": [{"emptyDir": {}}]}}),
         "spec.runtime.volumes[0].name",
@@ -174,17 +182,17 @@ CASES: list[tuple[JsonObject, str, str]] = [
     (
         objects.agent({"rollout": {"steps": []}}),
         "spec.rollout.steps",
-        "expected at least 1 entries, found 0",
+        "expected at least 1 entry, found 0",
     ),
     (
         objects.provider({"mock": {"responses": 3}}),
         "spec.mock.responses",
-        "expected an object, found 3",
+        "expected an object, found 3: write its fields below it, indented",
     ),
     (
         {"apiVersion": "example.org/v1", "kind": "Provider"},
         "apiVersion",
-        'expected one of omnia.altairalabs.ai/v1alpha1, found "example.org/v1"',
+        'expected omnia.altairalabs.ai/v1alpha1, found "example.org/v1"',
     ),
     (
         objects.document("agent", "a", {}),

@@ -528,10 +528,25 @@ def test_a_request_that_does_not_fit_is_told_and_changes_nothing(verb: Verb) -> 
     bed = Bed(document("2.0.0"))
     bed.step()
     before = bed.status
-    bed.step(verb)
+    (news,) = bed.step(verb).news
     assert bed.events == ["RolloutRequestRefused"]
+    asked = verb.value.replace("-full", " --full")
+    assert news.message.startswith(f"the request {asked} does not fit a rollout that is Idle")
+    assert ": expected " in news.message
     assert bed.status.model_copy(update={"request": None}) == before
     assert bed.step().status.request == "1"
+
+
+def test_a_candidate_that_equals_stable_is_told_and_one_that_was_promoted_is_not() -> None:
+    bed = Bed(document(candidate="1.0.0"))
+    bed.step()
+    assert bed.reason() == reasons.NO_ROLLOUT
+    assert "change it to roll something out" in (bed.status.message or "")
+    bed.document = document()
+    bed.until(RolloutPhase.PROGRESSING)
+    bed.until(RolloutPhase.IDLE)
+    bed.step()
+    assert (bed.reason(), bed.status.message) == (reasons.NO_ROLLOUT, None)
 
 
 def test_a_request_is_dealt_with_once() -> None:

@@ -404,7 +404,7 @@ def test_the_pages_name_every_reason_of_the_condition() -> None:
     reasons = {
         value for name, value in vars(traffic).items() if name.isupper() and isinstance(value, str)
     }
-    assert len(reasons) == 10
+    assert len(reasons) == 11
     docs = objects.DATA.parents[2] / "docs"
     for page in ("reference/conditions.md", "how-to/troubleshooting.md"):
         text = (docs / page).read_text(encoding="utf-8")

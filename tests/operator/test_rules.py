@@ -662,7 +662,7 @@ REFUSED: dict[str, tuple[JsonObject, str, str]] = {
     "a route of no Gateway": (
         expose(httpRoute={"parentRefs": []}),
         "spec.facade.expose.httpRoute.parentRefs",
-        "expected at least 1 entries",
+        "expected at least 1 entry",
     ),
     "a policy without a bound": (
         objects.policy({"ttlAfterInactive": None, "dryRun": True}),

@@ -219,3 +219,16 @@ def test_no_model_library_is_imported() -> None:
     for name in ("pydantic", "openai"):
         assert f"import {name}\n" not in source
         assert f"from {name} " not in source
+
+
+@pytest.mark.parametrize(("host", "open_"), [({}, False), ({"OMNIA_GRPC_HOST": "0.0.0.0"}, True)])
+async def test_the_server_is_open_on_loopback_only(
+    mounted: Mounted, start: Start, host: dict[str, str], open_: bool
+) -> None:
+    """Nothing outside of the pod reaches it, also where a candidate's pod lets facades in."""
+    start(**host)
+    async with client(mounted):
+        with socket.socket() as other:
+            # Another address of this machine stands for that of a pod.
+            reached = other.connect_ex(("127.0.0.2", mounted.grpc_port)) == 0
+    assert reached is open_

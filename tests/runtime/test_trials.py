@@ -70,9 +70,10 @@ async def test_a_trial_holds_for_the_whole_session_and_for_no_other(
                     end = await ask(stub, session, text, **(trial if text == "one" else {}))
                     assert end.done.final_content == "fine"
                     assert end.done.pack_version == trial.get("version", "1.0.0")
+                    assert end.done.trial is bool(trial)
             fork = pb.ForkConversationRequest(session_id="all", new_session_id="fork", after_turn=1)
             await stub.ForkConversation(fork, timeout=LIMIT)
-            assert (await ask(stub, "fork", "three")).HasField("done")
+            assert (await ask(stub, "fork", "three")).done.trial
     seen = [(body["model"], body["messages"][0]["content"]) for body in server.bodies]
     assert seen[0::2][:4] == seen[1::2]
     assert seen[0::2] == [
@@ -100,6 +101,8 @@ async def test_what_cannot_be_tried_out_is_refused_with_what_there_is(
         refused.append(await ask(stub, "e", "again", version="2.0.0"))
         # A refused message began no session.
         assert (await ask(stub, "a", "hi", version="2.0.0")).HasField("done")
+        # A client that lost the answer to its first message says the same again.
+        assert (await ask(stub, "a", "hi", version="2.0.0")).HasField("done")
     errors = [each.error for each in refused]
     assert {each.code for each in errors} == {"INVALID_MESSAGE"}
     for error, words in zip(
@@ -121,6 +124,7 @@ async def test_a_runtime_that_allows_no_trials_refuses_them(mounted: Mounted, st
     start(**versions(mounted))
     async with client(mounted) as stub:
         error = (await ask(stub, "a", "hi", version="2.0.0")).error
+        assert error.trial
     assert error.code == "INVALID_MESSAGE"
     assert "OMNIA_TRIAL" in error.message
 

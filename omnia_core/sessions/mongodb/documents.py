@@ -296,13 +296,22 @@ def recorded(session: Session, appends: Sequence[Document]) -> RecordedSession:
     return with_trail(session, appends[-1]["turn"], models, tools, events)
 
 
+OF_A_TRAIL = ("namespace", "agent", "session_id", "turns")
+"""The fields of a session that `trail_document` needs."""
+
+
 def naming_document(
     session: Document, audit: AuditTrail, *, writer: str, time: datetime
 ) -> Document:
     """Return the document of a naming, which has a part of the audit trail and no messages."""
+    made = trail_document(session, audit, id_=f"{session['_id']}:name:{writer}", time=time)
+    return {**made, "writer": writer}
+
+
+def trail_document(session: Document, audit: AuditTrail, *, id_: str, time: datetime) -> Document:
+    """Return a document with a part of the audit trail of a session, and without messages."""
     return {
-        "_id": f"{session['_id']}:name:{writer}",
-        "writer": writer,
+        "_id": id_,
         "session": session["_id"],
         **{name: session[name] for name in ("namespace", "agent")},
         "session_id": session["session_id"],

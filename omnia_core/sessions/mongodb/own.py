@@ -1,5 +1,6 @@
 """What users may do with sessions of their own, in MongoDB."""
 
+from omnia_core.sessions.audit import AuditTrail, EventKind, RuntimeEvent, timestamp
 from omnia_core.sessions.escaping import escape_nul, replace_nul, unescape_nul
 from omnia_core.sessions.mongodb import documents
 from omnia_core.sessions.mongodb.client import Collections, Document, MongoConnection
@@ -43,6 +44,8 @@ class MongoOwnSessions(OwnSessions):
         if found is None:
             return False
         key = found["_id"]
+        deleted = AuditTrail(events=(RuntimeEvent(timestamp(), EventKind.SESSION_DELETED),))
+        note = documents.trail_document(found, deleted, id_=f"{key}:deleted", time=documents.now())
 
         async def end(collections: Collections) -> None:
             ended = documents.ended(key)
@@ -51,6 +54,8 @@ class MongoOwnSessions(OwnSessions):
             # A policy keeps those whose time is longer than their time to live.
             if found["kept_until"] <= found["expires_at"]:
                 await delete_session(collections, key=key)
+            else:
+                await collections.messages.replace_one({"_id": note["_id"]}, note, upsert=True)
 
         await self._connection.run(end)
         return True
@@ -81,7 +86,7 @@ class MongoOwnSessions(OwnSessions):
 
     async def _find(self, collections: Collections, session_id: str) -> Document | None:
         return await collections.sessions.find_one(
-            self._open(session_id), ["kept_until", "expires_at"]
+            self._open(session_id), ["kept_until", "expires_at", *documents.OF_A_TRAIL]
         )
 
     def _open(self, session_id: str) -> Document:

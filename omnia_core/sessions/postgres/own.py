@@ -1,5 +1,6 @@
 """What users may do with sessions of their own, in PostgreSQL."""
 
+from omnia_core.sessions.audit import EventKind
 from omnia_core.sessions.escaping import escape_nul, replace_nul, unescape_nul
 from omnia_core.sessions.first_message import RECORD_PREFIX, recorded_first_words
 from omnia_core.sessions.own import ListedSession, ListPlace, OwnSessions
@@ -12,11 +13,14 @@ UPDATE omnia.sessions SET name = $4, name_given = true WHERE {_OPEN} RETURNING t
 # A policy keeps those whose time is longer than their time to live.
 _END = f"""
 WITH found AS (
-    SELECT key, coalesce(kept_until > expires_at, false) AS kept FROM omnia.sessions
+    SELECT key, turns, coalesce(kept_until > expires_at, false) AS kept FROM omnia.sessions
     WHERE {_OPEN} FOR UPDATE
 ), closed AS (
     UPDATE omnia.sessions SET ended = true, expires_at = clock_timestamp(), checkpoint = NULL
     WHERE key IN (SELECT key FROM found WHERE kept)
+), noted AS (
+    INSERT INTO omnia.runtime_events (session, turn, at, kind, detail)
+    SELECT key, turns, clock_timestamp(), '{EventKind.SESSION_DELETED}', '' FROM found WHERE kept
 ), gone AS (
     DELETE FROM omnia.sessions WHERE key IN (SELECT key FROM found WHERE NOT kept)
 )

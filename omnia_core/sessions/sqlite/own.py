@@ -4,6 +4,7 @@ import sqlite3
 from datetime import datetime
 from functools import partial
 
+from omnia_core.sessions.audit import EventKind
 from omnia_core.sessions.escaping import escape_nul, replace_nul, unescape_nul
 from omnia_core.sessions.first_message import RECORD_PREFIX, recorded_first_words
 from omnia_core.sessions.own import ListedSession, ListPlace, OwnSessions
@@ -14,6 +15,11 @@ _OPEN = "namespace = ? AND agent = ? AND id = ? AND NOT ended AND expires_at > ?
 _NAME = f"UPDATE sessions SET name = ?, name_given = 1 WHERE {_OPEN}"  # noqa: S608 - constants
 # A policy keeps those whose time is longer than their time to live.
 _KEPT = "coalesce(kept_until > expires_at, 0)"
+_NOTE = (
+    "INSERT INTO runtime_events (session, number, turn, at, kind, detail) SELECT key,"  # noqa: S608 - likewise
+    " (SELECT coalesce(max(number), 0) + 1 FROM runtime_events WHERE session = key), turns, ?,"
+    f" '{EventKind.SESSION_DELETED}', '' FROM sessions WHERE {_OPEN} AND {_KEPT}"
+)
 _END = f"UPDATE sessions SET ended = 1, expires_at = ?, checkpoint = NULL WHERE {_OPEN} AND {_KEPT}"  # noqa: S608 - likewise
 _DELETE = f"DELETE FROM sessions WHERE {_OPEN}"  # noqa: S608 - likewise
 _LIST = (
@@ -43,6 +49,7 @@ class SqliteOwnSessions(OwnSessions):
     async def end(self, session_id: str) -> bool:
         def work(connection: sqlite3.Connection) -> bool:
             session = self._open(session_id)
+            connection.execute(_NOTE, (session[-1], *session))
             kept = connection.execute(_END, (session[-1], *session)).rowcount > 0
             return kept or connection.execute(_DELETE, session).rowcount > 0
 

@@ -185,20 +185,22 @@ class ToolResult(_message.Message):
     def __init__(self, id: _Optional[str] = ..., result_json: _Optional[str] = ..., is_error: _Optional[bool] = ...) -> None: ...
 
 class Done(_message.Message):
-    __slots__ = ("final_content", "usage", "parts", "finish_reason", "session_name", "pack_version")
+    __slots__ = ("final_content", "usage", "parts", "finish_reason", "session_name", "pack_version", "trial")
     FINAL_CONTENT_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
     PARTS_FIELD_NUMBER: _ClassVar[int]
     FINISH_REASON_FIELD_NUMBER: _ClassVar[int]
     SESSION_NAME_FIELD_NUMBER: _ClassVar[int]
     PACK_VERSION_FIELD_NUMBER: _ClassVar[int]
+    TRIAL_FIELD_NUMBER: _ClassVar[int]
     final_content: str
     usage: Usage
     parts: _containers.RepeatedCompositeFieldContainer[ContentPart]
     finish_reason: str
     session_name: str
     pack_version: str
-    def __init__(self, final_content: _Optional[str] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., parts: _Optional[_Iterable[_Union[ContentPart, _Mapping]]] = ..., finish_reason: _Optional[str] = ..., session_name: _Optional[str] = ..., pack_version: _Optional[str] = ...) -> None: ...
+    trial: bool
+    def __init__(self, final_content: _Optional[str] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., parts: _Optional[_Iterable[_Union[ContentPart, _Mapping]]] = ..., finish_reason: _Optional[str] = ..., session_name: _Optional[str] = ..., pack_version: _Optional[str] = ..., trial: _Optional[bool] = ...) -> None: ...
 
 class ContentPart(_message.Message):
     __slots__ = ("type", "text", "media")
@@ -233,12 +235,14 @@ class Usage(_message.Message):
     def __init__(self, input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., cost_usd: _Optional[float] = ...) -> None: ...
 
 class Error(_message.Message):
-    __slots__ = ("code", "message")
+    __slots__ = ("code", "message", "trial")
     CODE_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    TRIAL_FIELD_NUMBER: _ClassVar[int]
     code: str
     message: str
-    def __init__(self, code: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
+    trial: bool
+    def __init__(self, code: _Optional[str] = ..., message: _Optional[str] = ..., trial: _Optional[bool] = ...) -> None: ...
 
 class Interruption(_message.Message):
     __slots__ = ()

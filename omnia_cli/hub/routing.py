@@ -24,6 +24,10 @@ class ToPage(Struct, frozen=True):
     fragment: str = ""
 
 
+class ToViews(Struct, frozen=True):
+    """The second script of the page."""
+
+
 class ToAgents(Struct, frozen=True):
     """What runs."""
 
@@ -53,7 +57,7 @@ class ToHistory(Struct, frozen=True):
     path: str
 
 
-Destination: TypeAlias = ToPage | ToAgents | ToEvents | ToAgent | ToInside | ToHistory
+Destination: TypeAlias = ToPage | ToViews | ToAgents | ToEvents | ToAgent | ToInside | ToHistory
 
 
 def admit(head: RequestHead, hosts: HostRule) -> None:
@@ -88,6 +92,8 @@ def destination(head: RequestHead) -> Destination:
     match segments:
         case ["", ""]:
             return _read_only(head, ToPage())
+        case ["", "hub", "views.js"]:
+            return _read_only(head, ToViews())
         case ["", "hub", "agents"]:
             return _read_only(head, ToAgents())
         case ["", "hub", "events"]:

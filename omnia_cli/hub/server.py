@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gzip
 import importlib.util
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from omnia_cli.hub.routing import (
     ToHistory,
     ToInside,
     ToPage,
+    ToViews,
     admit,
     destination,
 )
@@ -42,12 +44,27 @@ _NO_STORE = {
 
 
 def hub_page() -> StaticContent:
-    """Build the page. It is a file of the facade's package, which is not imported."""
+    """Build the page."""
+    return page_content(_of_console("hub.html"), "Omnia", _of_console("hub-views.js"))
+
+
+def hub_views() -> StaticContent:
+    """Build the second script of the page."""
+    body = _of_console("hub-views.js").encode()
+    headers = {
+        "Content-Type": "text/javascript; charset=utf-8",
+        "X-Content-Type-Options": "nosniff",
+        "Cache-Control": "no-store",
+    }
+    return StaticContent(body, headers, gzip.compress(body, mtime=0))
+
+
+def _of_console(name: str) -> str:
+    """Read a file of the facade's package, which is not imported."""
     found = importlib.util.find_spec("omnia_facade")
     assert found  # noqa: S101 - of the same distribution
     assert found.origin  # noqa: S101 - likewise
-    file = Path(found.origin).with_name("console") / "hub.html"
-    return page_content(file.read_text(encoding="utf-8"), "Omnia")
+    return (Path(found.origin).with_name("console") / name).read_text(encoding="utf-8")
 
 
 class Hub:
@@ -64,6 +81,7 @@ class Hub:
         self._directory = directory
         self._events = events
         self._page = hub_page()
+        self._views = hub_views()
         self._hosts = HostRule(LOOPBACK)
         self._connections: set[asyncio.Task[None]] = set()
 
@@ -142,6 +160,8 @@ class Hub:
         match where:
             case ToPage(""):
                 writer.write(self._page.response(head))
+            case ToViews():
+                writer.write(self._views.response(head))
             case ToPage(fragment):
                 writer.write(_head(302, {"Location": f"/{fragment}", "Content-Length": "0"}))
             case ToAgents() | ToInside():

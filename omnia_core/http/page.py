@@ -12,19 +12,19 @@ _STYLE = re.compile(r"<style>(.*?)</style>", re.DOTALL)
 _SCRIPT = re.compile(r"<script[^>]*>(.*?)</script>", re.DOTALL)
 
 
-def page_content(document: str, name: str) -> StaticContent:
+def page_content(document: str, name: str, imported: str = "") -> StaticContent:
     """Return the page with its `{{name}}`, which is HTML.
 
-    Style and scripts must not depend on it: their hashes are those of the document.
+    Style and scripts must not depend on it: their hashes are those of the document. `imported` is
+    the text of a script that the page may import; its import map has the hash of that, too.
     """
+    scripts = _SCRIPT.findall(document) + ([imported] if imported else [])
     body = document.replace("{{name}}", name).encode()
     return StaticContent(
         body,
         {
             "Content-Type": "text/html; charset=utf-8",
-            "Content-Security-Policy": _policy(
-                _hashes(_STYLE.findall(document)), _hashes(_SCRIPT.findall(document))
-            ),
+            "Content-Security-Policy": _policy(_hashes(_STYLE.findall(document)), _hashes(scripts)),
             "X-Content-Type-Options": "nosniff",
             "X-Frame-Options": "DENY",
             "Referrer-Policy": "no-referrer",

@@ -58,6 +58,29 @@ def found(tab: Tab, spoken: Spoken, query: str) -> None:
     tab.until("document.getElementById('state').dataset.state === 'open'")
 
 
+def views(tab: Tab) -> int:
+    """How often the page asked for its second script."""
+    return sum(url.endswith("/hub/views.js") for url in tab.requested)
+
+
+def test_the_history_is_imported_once_and_when_it_is_opened(tab: Tab, spoken: Spoken) -> None:
+    tab.open(spoken.page)
+    tab.until_text(".cards", "support-agent")
+    assert views(tab) == 0
+    for _ in range(2):
+        tab.click("#rail a[href='#/history']")
+        tab.until(f"{ROWS}.length > 0")
+        assert views(tab) == 1
+        tab.value("history.back()")
+        tab.until_text(".cards", "support-agent")
+
+
+def test_a_view_that_cannot_be_read_says_what_to_do(tab: Tab, spoken: Spoken) -> None:
+    tab.send("Network.setBlockedURLs", urls=["*/hub/views.js"])
+    tab.open(f"{spoken.page}#/history")
+    tab.until_text("[role=alert]", "load the page again")
+
+
 def test_conversations_are_found_by_words_and_by_names_and_gone_on_with(
     tab: Tab, spoken: Spoken
 ) -> None:

@@ -16,6 +16,6 @@ def test_the_pages_are_made_from_their_source_and_its_types_are_right(console_so
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
-    for name in ("agent.html", "function.html", "hub.html"):
+    for name in ("agent.html", "function.html", "hub.html", "hub-views.js"):
         made = (console_source.parent / name).read_bytes()
         assert made == (CONSOLE / name).read_bytes(), "run make console"

@@ -10,7 +10,7 @@ import pytest
 
 from omnia_cli.hub.directory import HubAgent, HubState, NotRunning, Overview, Upstream
 from omnia_cli.hub.events import EventLog
-from omnia_cli.hub.server import Hub, hub_page
+from omnia_cli.hub.server import Hub, hub_page, hub_views
 from omnia_core.jsonvalue import JsonObject
 from tests.facade.scripted_runtime import LIMIT
 
@@ -105,6 +105,9 @@ async def test_the_page_is_the_committed_one() -> None:
         assert "require-trusted-types-for 'script'" in headers["Content-Security-Policy"]
         status, headers, body = await bed.ask("HEAD / HTTP/1.1", "Accept-Encoding: gzip")
         assert (status, headers["Content-Encoding"], body) == (200, "gzip", b"")
+        status, headers, body = await bed.ask("GET /hub/views.js HTTP/1.1")
+        assert (status, body) == (200, hub_views().body)
+        assert headers["Content-Type"] == "text/javascript; charset=utf-8"
 
 
 async def test_what_runs_is_told() -> None:

@@ -15,6 +15,7 @@ from omnia_cli.hub.routing import (
     ToEvents,
     ToHistory,
     ToPage,
+    ToViews,
     admit,
     destination,
 )
@@ -39,6 +40,7 @@ def head(target: str, method: str = "GET", **headers: str) -> RequestHead:
     [
         ("/", ToPage()),
         ("/?x=1", ToPage()),
+        ("/hub/views.js", ToViews()),
         ("/hub/agents", ToAgents()),
         ("/hub/events", ToEvents()),
         ("/agents/shop/guide/", ToAgent("shop", "guide", "/")),

@@ -6,8 +6,7 @@ import { routes } from "../routes";
 import { hub } from "../wire/hub";
 import { Agents } from "./agents";
 import { Find } from "./find";
-import { FunctionPage } from "./function";
-import { HistoryPage } from "./history";
+import { Later } from "./later";
 import { Tried } from "./tried";
 
 // By the key that goes to them with Alt.
@@ -36,9 +35,10 @@ export function HubPage() {
 
 function View() {
   const { view, agent } = routes.now;
-  if (view === "history") return <HistoryPage />;
+  if (view === "history") return <Later key="history">{({ HistoryPage }) => <HistoryPage />}</Later>;
   const known = hub.agent(agent);
   if (view === "agents" || !known) return <Agents missing={view === "agents" ? "" : agent.name} />;
   const key = `${agent.namespace}/${agent.name}`;
-  return known.mode === "function" ? <FunctionPage key={key} agent={agent} /> : <Tried key={key} agent={agent} />;
+  if (known.mode !== "function") return <Tried key={key} agent={agent} />;
+  return <Later key={key}>{({ FunctionPage }) => <FunctionPage agent={agent} />}</Later>;
 }

@@ -1,0 +1,4 @@
+// The second file of the page of several agents: views that not everybody opens. The page imports it with the first.
+
+export { FunctionPage } from "./views/function";
+export { HistoryPage } from "./views/history";

@@ -145,8 +145,10 @@ def localise(plan: AgentPlan, ports: AgentPorts, machine: Machine) -> LocalAgent
     )
     made = [_container(plan, plan.facade, facade_env, machine)]
     if plan.runtime:
+        keep_variables = plan.runtime.env.session_keep_variables
         runtime_env = msgspec.structs.replace(
             plan.runtime.env,
+            session_keep_variables=True if keep_variables is None else keep_variables,
             grpc_port=ports.grpc,
             grpc_host=LOOPBACK,
             health_port=ports.runtime_health,

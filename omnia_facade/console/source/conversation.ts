@@ -46,7 +46,7 @@ export class Conversation extends Changes {
   #earlier = 0;
   #upload: PromiseWithResolvers<UploadTicket | null> | null = null;
   #notes = 0;
-  readonly #forks = new Forks();
+  readonly #forks: Forks;
   #forking = false;
 
   // `base` is what the paths of the agent begin with; `session` is the one to resume, empty for a new one, which
@@ -58,6 +58,7 @@ export class Conversation extends Changes {
     private readonly trial?: Trial,
   ) {
     super();
+    this.#forks = new Forks(base);
     this.#resuming = session;
     this.#said = session !== "";
     this.#connection = new Connection(base, {

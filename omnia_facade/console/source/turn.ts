@@ -1,5 +1,6 @@
 // One turn: the message of the user, the answer, and where the time went.
 
+import type { Check } from "./checks";
 import { MediaStreams, shown, type Shown } from "./media";
 import { Changes } from "./parts/changes";
 import { seconds, usageFacts } from "./parts/figures";
@@ -87,6 +88,8 @@ export interface Step {
   // What is shown in place of the time; empty: the time.
   note?: string | undefined;
   facts?: [name: string, value: string][];
+  // Milliseconds from its beginning to the first text of the answer.
+  first?: number | undefined;
   // Whether it began when the answer had ended.
   after?: boolean;
 }
@@ -120,6 +123,10 @@ export class Turn extends Changes {
   version = "";
   // The side of a rollout that answered; empty for the stable one.
   variant = "";
+  // The values of the prompt's variables that it had; null while they are not known.
+  variables: Record<string, string> | null = null;
+  // Results of evaluations, as far as there are any yet.
+  checks: Check[] = [];
   fault: Fault | null = null;
   usage: Usage | null = null;
   // Milliseconds from the message to the end of the answer, as this page measured them; null for a turn of the past.
@@ -269,6 +276,8 @@ export class Turn extends Changes {
   trace(recorded: Recorded, { isPast }: { isPast: boolean }): void {
     this.version ||= recorded.pack_version ?? "";
     this.variant = recorded.variant ?? "";
+    this.variables = recorded.variables ?? null;
+    this.checks = recorded.eval_results ?? [];
     const found = traced(recorded, (id) => this.#calls.get(id) ?? null);
     this.origin = found ? "recorded" : "measured";
     if (found) {
@@ -279,7 +288,7 @@ export class Turn extends Changes {
         this.facts = this.facts.map((each) => (each === REASONS["safety"] ? `${each} by ${by}` : each));
         if (!isPast) this.#holdBack(recorded.messages?.at(-1)?.content);
       }
-      if (isPast) this.facts = [...this.facts, ...usageFacts(found.usage), `${seconds(found.duration)} in all`];
+      if (isPast) this.facts = [...this.facts, ...usageFacts(found.usage), ...timesOf(found.first, found.duration)];
     }
     this.changed();
   }
@@ -349,8 +358,11 @@ export class Turn extends Changes {
   }
 
   #times(): string[] {
-    const first = this.#first ? [`first after ${seconds(this.#first - this.#began)}`] : [];
     this.took = this.#now;
-    return [...first, `${seconds(this.took)} in all`];
+    return timesOf(this.#first ? this.#first - this.#began : null, this.took);
   }
+}
+
+function timesOf(first: number | null, all: number): string[] {
+  return [...(first === null ? [] : [`first after ${seconds(first)}`]), `${seconds(all)} in all`];
 }

@@ -8,6 +8,7 @@ import { baseOf, isSame, type AgentName } from "../place";
 import { addressOf, NOWHERE, routes } from "../routes";
 import { hub } from "../wire/hub";
 import { asJson } from "../wire/http";
+import { readInside } from "../wire/inside";
 import { AgentList } from "./agents";
 import { Variables } from "../variables";
 import { About } from "./about";
@@ -19,7 +20,7 @@ import { close, Inspector } from "./inspector";
 import { Log } from "./log";
 import { Sent } from "./prompt";
 import { Rail } from "./rail";
-import type { Description } from "./start";
+import type { Description, Inside } from "./start";
 
 // The turns before and after one, by their keys.
 const BESIDE: Record<string, number> = { ArrowUp: -1, ArrowDown: 1 };
@@ -32,6 +33,7 @@ export function Agent({ agent }: { agent: AgentName }) {
   const [conversation] = useState(() => new Conversation(base, routes.now.session, () => variables.metadata));
   const [known] = useState(() => new KnownConversations(agent));
   const [described, setDescribed] = useState<Description>({});
+  const [read, setRead] = useState<Inside>();
   useChanges(conversation);
   useChanges(routes);
   const { turn, step, about, files } = routes.now;
@@ -53,6 +55,7 @@ export function Agent({ agent }: { agent: AgentName }) {
       setDescribed(found);
       known.serve(base, found.capabilities ?? []);
       variables.declare(found.variables ?? []);
+      if (!found.inside) void readInside(agent).then(setRead);
     }, () => {});
   }, [isOpen]);
   useEffect(() => void known.load(), [conversation.running]);
@@ -147,7 +150,7 @@ export function Agent({ agent }: { agent: AgentName }) {
             )
           }
           files={files && <Files conversation={conversation} />}
-          about={about && <About agent={agent} described={described} variables={variables} />}
+          about={about && <About agent={agent} described={read ? { ...described, inside: read } : described} variables={variables} />}
         />
       )}
     </div>

@@ -37,7 +37,9 @@ export function Piece({ step, total }: { step: Step; total: number }) {
     <i
       class={step.ended === null ? `${colour(step)} runs` : colour(step)}
       style={{ left: `${(100 * step.began) / total}%`, width: `${(100 * (ended - step.began)) / total}%` }}
-    />
+    >
+      {step.first !== undefined && <b style={{ width: `${(100 * step.first) / (ended - step.began)}%` }} />}
+    </i>
   );
 }
 

@@ -31,7 +31,9 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
     found = {**os.environ, "XDG_STATE_HOME": str(folder / "state"), "TERM": "xterm-256color"}
     with starting(folder, found) as start:
         for namespace in ("east", "west"):
-            file = folder / f"{namespace}.yaml"
+            # Each has a file of conversations of its own.
+            file = folder / namespace / "agent.yaml"
+            file.parent.mkdir()
             file.write_text(AGENT.format(namespace=namespace, port=free_port()))
             start(file).wait("serving")
         yield found

@@ -92,6 +92,18 @@ def read_object(kind: str, name: str, namespace: str) -> dict[str, Any]:
     return found
 
 
+def read_config_map(name: str, namespace: str) -> dict[str, Any]:
+    """Return a ConfigMap of the cluster.
+
+    Raises:
+        KubectlFailed: it does not exist, or kubectl cannot read it.
+    """
+    command = _kubectl("get", namespace, "configmap", name, "--output=json")
+    failure = f'configmap/{name} of the namespace "{namespace}" cannot be read'
+    found: dict[str, Any] = orjson.loads(_said(command, failure))
+    return found
+
+
 def list_objects(plural: str, namespace: str) -> str:
     """Return the objects of a kind in a namespace, as JSON.
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from omnia_core.files.function import FunctionFile
-from omnia_core.files.pack import Pack
+from omnia_core.files.pack import DEFAULT_PROMPT, Pack
 from omnia_core.files.pack.compiled import compile_prompt
 from omnia_core.files.pack.composed import Composed, composed
 
@@ -17,3 +17,12 @@ def compose(pack: Pack, prompt: str, given: Mapping[str, str], *, model: str = "
         ConfigurationError: there is no such prompt, or its template is invalid.
     """
     return composed(compile_prompt(pack, prompt, _ANY_INPUT, model), given)
+
+
+def template_text(pack: Pack) -> str:
+    """Return the template of the prompt with which a pack begins, with its fragments in place.
+
+    Raises:
+        ConfigurationError: there is no such prompt, or its template is invalid.
+    """
+    return compile_prompt(pack, DEFAULT_PROMPT, _ANY_INPUT).template.source

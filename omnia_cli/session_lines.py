@@ -52,15 +52,20 @@ def _message(record: JsonObject) -> str:
         f" → {call['name']}({call.get('arguments', '{}')})"
         for call in message.get("tool_calls", ())
     )
-    return f"{message['role']}: {message.get('content', '')}{asked}"
+    with_values = "".join(
+        f" [{name}={value}]" for name, value in (message.get("variables") or {}).items()
+    )
+    return f"{message['role']}: {message.get('content', '')}{with_values}{asked}"
 
 
 def _provider_call(record: JsonObject) -> str:
     outcome = record["fault"] or record["status"]
     purpose = f"attempt {record['attempt']}" if record["attempt"] else "for a name or a summary"
+    first = record.get("first_word_ms")
+    first_word = "" if first is None else f" (first word after {first:.0f} ms)"
     return (
         f"  model {record['provider']}/{record['model']} {purpose}: {outcome},"
-        f" {record['duration_ms']:.0f} ms, {record['input_tokens']} in,"
+        f" {record['duration_ms']:.0f} ms{first_word}, {record['input_tokens']} in,"
         f" {record['output_tokens']} out, {record['cost_usd']:.6f} USD"
     )
 

@@ -80,6 +80,13 @@ class Template(Struct, frozen=True):
         """Return the placeholders, in order."""
         return [part for part in self.parts if isinstance(part, Path)]
 
+    @property
+    def source(self) -> str:
+        """Its text, with its fragments in place."""
+        return "".join(
+            part if isinstance(part, str) else f"{{{{{part.source}}}}}" for part in self.parts
+        )
+
     def render(self, values: Mapping[str, Any], optional: Collection[str] = ()) -> str:
         """Replace the placeholders: strings as they are, other values as JSON.
 

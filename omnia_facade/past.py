@@ -98,11 +98,13 @@ def _document(session_id: str, reading: Reading, *, inside: bool) -> JsonObject:
     }
 
 
-def _answered_by(message: SaidMessage) -> Iterator[tuple[str, str]]:
+def _answered_by(message: SaidMessage) -> Iterator[tuple[str, object]]:
     if message.pack_version:
         yield "pack_version", message.pack_version
     if message.variant:
         yield "variant", message.variant
+    if message.variables is not None:
+        yield "variables", message.variables
 
 
 def _fields(message: SaidMessage) -> Iterator[tuple[str, object]]:

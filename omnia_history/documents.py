@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from omnia_core.sessions.mongodb.client import Document
-from omnia_core.sessions.mongodb.documents import decode_messages
+from omnia_core.sessions.mongodb.documents import decode_messages, provider_calls
 from omnia_history.database import Row
 from omnia_history.records import EvalResultView
 
@@ -68,7 +68,12 @@ def trail_records(name: str) -> Callable[[Document], list[Row]]:
         first = round(append["created_at"].timestamp() * 1000) * MAX_RECORDS
         return [
             {"number": first + index, "turn": append["turn"], **record}
-            for index, record in enumerate(append["trail"][name])
+            for index, record in enumerate(_records(append["trail"], name))
         ]
 
     return records
+
+
+def _records(trail: Document, name: str) -> list[Document]:
+    found: list[Document] = trail[name]
+    return provider_calls(trail) if name == TRAILS["provider-calls"] else found

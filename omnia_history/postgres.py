@@ -14,7 +14,7 @@ from omnia_history.database import (
     no_sessions,
     too_late,
 )
-from omnia_history.queries import Dialect, Query
+from omnia_history.queries import Dialect, Query, for_older_schema
 from omnia_history.refusals import Refused
 from omnia_history.sql import SqlDatabase
 
@@ -64,7 +64,7 @@ class PostgresDatabase(SqlDatabase):
                 pool = await self._open_pool()
                 async with pool.acquire() as connection:
                     query_sent = True
-                    rows: list[Mapping[str, Any]] = await connection.fetch(statement, *arguments)
+                    rows = await _rows(connection, statement, arguments)
         except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
             raise no_sessions() from error
         except asyncpg.DataError as error:
@@ -101,6 +101,16 @@ class PostgresDatabase(SqlDatabase):
                     },
                 )
             return self._pool
+
+
+async def _rows(
+    connection: asyncpg.Connection, statement: str, arguments: Sequence[Any]
+) -> list[Mapping[str, Any]]:
+    try:
+        rows: list[Mapping[str, Any]] = await connection.fetch(statement, *arguments)
+    except asyncpg.UndefinedColumnError:
+        rows = await connection.fetch(for_older_schema(statement), *arguments)
+    return rows
 
 
 def _patterns(text: str) -> tuple[str, str]:

@@ -71,7 +71,7 @@ RECORDS: dict[str, tuple[str, str, str]] = {
         "number",
         (
             "turn, began_at, provider, model, status, fault, attempt, input_tokens, output_tokens,"
-            " cached_tokens, cost_usd, duration_ms"
+            " cached_tokens, cost_usd, duration_ms, first_word_ms"
         ),
     ),
     "events": ("runtime_events", "number", "turn, at, kind, detail"),
@@ -84,6 +84,11 @@ RECORDS: dict[str, tuple[str, str, str]] = {
         ),
     ),
 }
+
+
+def for_older_schema(statement: str) -> str:
+    """Return a statement for a database that no agent of this version has migrated yet."""
+    return statement.replace("first_word_ms", "NULL AS first_word_ms")
 
 
 class Where:

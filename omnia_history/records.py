@@ -16,7 +16,13 @@ class MessageView(Struct, frozen=True):
 
 
 class ProviderCallView(Struct, frozen=True):
-    """An attempt of a request to a model; `duration_ms` is its latency."""
+    """An attempt of a request to a model.
+
+    Attributes:
+        duration_ms: its latency.
+        first_word_ms: until the first text of the answer; None of an answer without text, and of
+            calls that were recorded before this was measured.
+    """
 
     turn: int
     began_at: datetime
@@ -30,6 +36,7 @@ class ProviderCallView(Struct, frozen=True):
     cached_tokens: int
     cost_usd: float
     duration_ms: float
+    first_word_ms: float | None = None
 
 
 class ToolCallView(Struct, frozen=True):
@@ -96,7 +103,11 @@ VIEWS: dict[str, type[Struct]] = {
 
 
 def record_view(kind: str, row: Mapping[str, Any]) -> Struct:
-    """Convert a row of a record. The row number is shown for messages only, as `position`."""
+    """Convert a row of a record. The row number is shown for messages only, as `position`.
+
+    A field that only a later version of the agents writes is left out.
+    """
     if kind == "messages":
         return MessageView(row["number"], row["created_at"], Raw(row["record"]))
-    return VIEWS[kind](**{name: value for name, value in row.items() if name != "number"})
+    view = VIEWS[kind]
+    return view(**{name: row[name] for name in view.__struct_fields__ if name in row})

@@ -15,7 +15,12 @@ from msgspec import Struct
 
 from omnia_core.sessions.latency import BUCKETS
 from omnia_core.sessions.sqlite.connection import explain
-from omnia_core.sessions.sqlite.migrations import UnknownFile, check_version
+from omnia_core.sessions.sqlite.migrations import (
+    UnknownFile,
+    check_version,
+    migrations,
+    schema_version,
+)
 from omnia_core.sessions.sqlite.moments import moment
 from omnia_history.database import (
     QUERY_TIMEOUT_SECONDS,
@@ -23,7 +28,7 @@ from omnia_history.database import (
     no_sessions,
     too_late,
 )
-from omnia_history.queries import Dialect, Query
+from omnia_history.queries import Dialect, Query, for_older_schema
 from omnia_history.refusals import Refused
 from omnia_history.sql import SqlDatabase
 
@@ -80,6 +85,7 @@ class SqliteDatabase(SqlDatabase):
         """Open nothing yet. `query_seconds` is the time limit of a query."""
         self._path = Path(path)
         self._query_seconds = query_seconds
+        self._newest = migrations()[-1].number
         self._connection: sqlite3.Connection | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="history")
 
@@ -114,7 +120,10 @@ class SqliteDatabase(SqlDatabase):
             raise no_sessions()
         values = {str(number): _value(value) for number, value in enumerate(arguments, 1)}
         try:
-            cursor = self._connected().execute(statement, values)
+            connection = self._connected()
+            if schema_version(connection, "omnia") < self._newest:
+                statement = for_older_schema(statement)
+            cursor = connection.execute(statement, values)
             columns = [(name, _TYPES.get(name)) for name, *_ in cursor.description]
             return [_row(columns, row) for row in cursor]
         except sqlite3.Error:

@@ -42,6 +42,9 @@ class TurnView(Struct, frozen=True, kw_only=True):
             runs.
         pack_version: that answered; "" without a pack, and where the messages were deleted.
         variant: likewise; "" for the stable one.
+        variables: the values of the prompt's variables that came with its message; None where they
+            are not kept.
+        first_word_ms: from its beginning to the first text of an answer; None if unknown.
     """
 
     turn: int
@@ -50,6 +53,8 @@ class TurnView(Struct, frozen=True, kw_only=True):
     finish_reason: str
     pack_version: str
     variant: str
+    variables: Mapping[str, str] | None
+    first_word_ms: float | None
     messages: Sequence[MessageView]
     provider_calls: Sequence[ProviderCallView]
     tool_calls: Sequence[ToolCallView]
@@ -106,9 +111,23 @@ def _turn(number: int, records: Mapping[str, Sequence[Row]]) -> TurnView:
         finish_reason=reason,
         pack_version=asked.pack_version,
         variant=asked.variant,
+        variables=asked.variables,
+        first_word_ms=_first_word(began_at, records["provider-calls"]),
         messages=views.get("messages", []),
         provider_calls=views.get("provider-calls", []),
         tool_calls=views.get("tool-calls", []),
         events=views.get("events", []),
         eval_results=views.get("eval-results", []),
     )
+
+
+def _first_word(began_at: datetime | None, calls: Sequence[Row]) -> float | None:
+    """Return the milliseconds from the beginning of a turn to the first text of an answer."""
+    if began_at is None:
+        return None
+    times = [
+        (call["began_at"] - began_at).total_seconds() * 1000 + call["first_word_ms"]
+        for call in calls
+        if call["attempt"] and call.get("first_word_ms") is not None
+    ]
+    return round(min(times), 3) if times else None

@@ -75,12 +75,23 @@ class Runtime:
         ended = self._evals.submit if self._evals else None
         budget = self._budget()
         self._turns = SessionTurns(
-            self._configuration, self._store, media, metrics, tracing, ended, budget
+            self._configuration,
+            self._store,
+            media,
+            metrics,
+            tracing,
+            ended,
+            budget,
+            keep_variables=bool(env.session_keep_variables),
         )
         records = InvocationRecords(self._store, metrics, ended, costs=budget is not None)
         self._invocations = Invocations(self._configuration, records, metrics, tracing, budget)
         self._service = RuntimeService(
-            self._configuration, self._store, self._turns, self._invocations
+            self._configuration,
+            self._store,
+            self._turns,
+            self._invocations,
+            self._sources.broken,
         )
         self._registry.register(
             ScrapedGauges(

@@ -6,6 +6,8 @@ from typing import Protocol
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from omnia_core.jsonvalue import JsonObject
+
 
 class HubState(StrEnum):
     """Whether an agent can be asked."""
@@ -95,4 +97,11 @@ class Directory(Protocol):
 
         Raises:
             NotRunning: it does not run.
+        """
+
+    async def inside(self, namespace: str, name: str) -> JsonObject | None:
+        """Return what an agent is made of, None where its facade tells that itself.
+
+        Raises:
+            NotRunning: the agent cannot be read.
         """

@@ -40,13 +40,20 @@ class ToAgent(Struct, frozen=True):
     path: str
 
 
+class ToInside(Struct, frozen=True):
+    """What an agent is made of."""
+
+    namespace: str
+    name: str
+
+
 class ToHistory(Struct, frozen=True):
     """A path of the history."""
 
     path: str
 
 
-Destination: TypeAlias = ToPage | ToAgents | ToEvents | ToAgent | ToHistory
+Destination: TypeAlias = ToPage | ToAgents | ToEvents | ToAgent | ToInside | ToHistory
 
 
 def admit(head: RequestHead, hosts: HostRule) -> None:
@@ -85,6 +92,8 @@ def destination(head: RequestHead) -> Destination:
             return _read_only(head, ToAgents())
         case ["", "hub", "events"]:
             return _read_only(head, ToEvents())
+        case ["", "hub", "agents", namespace, name, "inside"]:
+            return _read_only(head, ToInside(namespace, name))
         case ["", "agents", namespace, name, *rest] if rest:
             if _is_document(head):
                 return _place_of(head, namespace, name, rest)

@@ -18,6 +18,7 @@ from omnia_cli.hub.routing import (
     ToAgents,
     ToEvents,
     ToHistory,
+    ToInside,
     ToPage,
     admit,
     destination,
@@ -143,10 +144,8 @@ class Hub:
                 writer.write(self._page.response(head))
             case ToPage(fragment):
                 writer.write(_head(302, {"Location": f"/{fragment}", "Content-Length": "0"}))
-            case ToAgents():
-                overview = msgspec.json.encode(await self._directory.overview())
-                kind = {"Content-Type": "application/json", "Content-Length": str(len(overview))}
-                writer.write(_head(200, kind) + (b"" if head.method == "HEAD" else overview))
+            case ToAgents() | ToInside():
+                writer.write(_document(head, await self._described(where)))
             case ToEvents():
                 writer.write(_head(200, {"Content-Type": "text/event-stream"}))
                 if head.method != "HEAD":
@@ -165,6 +164,15 @@ class Hub:
                 await _pass_on("the history", upstream, (raw, head, path), (reader, writer))
             case _:
                 assert_never(where)
+
+    async def _described(self, where: ToAgents | ToInside) -> object:
+        if isinstance(where, ToAgents):
+            return await self._directory.overview()
+        inside = await self._directory.inside(where.namespace, where.name)
+        if inside is None:
+            detail = f'nothing more is known of "{where.name}" than it says itself'
+            raise HttpError(404, "not_found", detail)
+        return inside
 
     async def _stream(
         self, head: RequestHead, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -236,6 +244,12 @@ def _head(status: int, headers: dict[str, str]) -> bytes:
     reason = {200: "OK", 302: "Found"}[status]
     lines = [f"{name}: {value}" for name, value in {**headers, **_NO_STORE}.items()]
     return "\r\n".join([f"HTTP/1.1 {status} {reason}", *lines]).encode() + END
+
+
+def _document(head: RequestHead, value: object) -> bytes:
+    body = msgspec.json.encode(value)
+    kind = {"Content-Type": "application/json", "Content-Length": str(len(body))}
+    return _head(200, kind) + (b"" if head.method == "HEAD" else body)
 
 
 async def _linger(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -107,12 +107,17 @@ class LocalAgent:
 
 @dataclass(frozen=True)
 class Machine:
-    """The folder, objects, addresses and variables that all agents of one run share."""
+    """The folder, objects, addresses and variables that all agents of one run share.
+
+    Attributes:
+        hub: the address of the page of all of them; "" without one.
+    """
 
     root: Path
     objects: Objects
     addresses: Addresses
     inherited: Mapping[str, str]
+    hub: str = ""
 
 
 def localise(plan: AgentPlan, ports: AgentPorts, machine: Machine) -> LocalAgent:
@@ -135,12 +140,15 @@ def localise(plan: AgentPlan, ports: AgentPorts, machine: Machine) -> LocalAgent
         media_public_url=plan.facade.env.media_public_url and f"http://{LOOPBACK}:{ports.client}",
         console=True,
         console_inside=True,
+        console_hub=machine.hub,
         trial=True,
     )
     made = [_container(plan, plan.facade, facade_env, machine)]
     if plan.runtime:
+        keep_variables = plan.runtime.env.session_keep_variables
         runtime_env = msgspec.structs.replace(
             plan.runtime.env,
+            session_keep_variables=True if keep_variables is None else keep_variables,
             grpc_port=ports.grpc,
             grpc_host=LOOPBACK,
             health_port=ports.runtime_health,

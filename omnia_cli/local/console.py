@@ -79,6 +79,9 @@ class LocalDirectory:
             raise NotRunning(self._described(known).message or f'"{name}" does not run')
         return Upstream(known.port)
 
+    async def inside(self, namespace: str, name: str) -> JsonObject | None:  # noqa: ARG002 - the port's
+        return None
+
     async def history(self) -> Upstream | None:
         url = await self._runner.history()
         port = urlsplit(url).port

@@ -122,7 +122,7 @@ class Runner:
         self._places = {document.name: place_of(document) for document in reversed(documents)}
         broken, self._broken = self._broken, set()
         self._report(wanted.problems, documents)
-        machine = Machine(self.root, wanted.objects, Addresses(), inherited(self.environ))
+        machine = Machine(self.root, wanted.objects, Addresses(), inherited(self.environ), self.hub)
         servers = workloads(documents)
         self._address(servers, wanted, machine.addresses)
         await self._remove(wanted, {server.key for server in servers})
@@ -196,7 +196,7 @@ class Runner:
             InvalidResource: a custom resource is not valid.
         """
         wanted = desired(documents, self.environ, Settings(allow_unauthenticated=True))
-        machine = Machine(self.root, wanted.objects, Addresses(), inherited(self.environ))
+        machine = Machine(self.root, wanted.objects, Addresses(), inherited(self.environ), self.hub)
         key, plan = wanted.only(name)
         for other in wanted.plans:
             self._agent_ports[other] = AgentPorts.choose(self.ports.any(), self.ports)

@@ -5,6 +5,8 @@ import contextlib
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+import msgspec
+
 from omnia_cli.cluster import (
     HISTORY_PORT,
     PORT,
@@ -22,7 +24,9 @@ from omnia_cli.local.ports import Ports
 from omnia_cli.reaper import Reaper
 from omnia_cli.remote.forwards import Forwards, ForwardTarget
 from omnia_cli.remote.listing import UnreadableList, agents, changes, models
+from omnia_cli.remote.reading import read_inside
 from omnia_cli.remote.watch import changed
+from omnia_core.jsonvalue import JsonObject
 
 AGENTS = "agentruntimes"
 PROVIDERS = "providers"
@@ -41,6 +45,7 @@ class NamespaceDirectory:
         self._agents: tuple[HubAgent, ...] = ()
         self._history: Service | None = None
         self._notes: dict[str, str] = {}
+        self._reading = asyncio.Lock()
 
     @property
     def names(self) -> list[str]:
@@ -112,6 +117,18 @@ class NamespaceDirectory:
             return await self._forwards.upstream(place)
         except KubectlFailed as error:
             raise NotRunning(known.message or str(error)) from error
+
+    async def inside(self, namespace: str, name: str) -> JsonObject | None:
+        if namespace != self._namespace or name not in self.names:
+            return None
+        try:
+            # One at a time: each is several programs.
+            async with self._reading:
+                found = await asyncio.to_thread(read_inside, name, namespace)
+        except KubectlFailed as error:
+            raise NotRunning(str(error)) from error
+        document: JsonObject = msgspec.to_builtins(found)
+        return document
 
     async def history(self) -> Upstream | None:
         if self._history is None:

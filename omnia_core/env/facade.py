@@ -116,6 +116,10 @@ class FacadeEnv(EnvContract, frozen=True, kw_only=True):
             " explanations of evaluations; never keys or addresses."
         ),
     ] = False
+    console_hub: Annotated[
+        str,
+        Meta(description="Address of the page of several agents to which the console links."),
+    ] = ""
     doors: Annotated[
         tuple[str, ...],
         Meta(

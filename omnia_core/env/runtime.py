@@ -127,6 +127,14 @@ class RuntimeEnv(EnvContract, frozen=True, kw_only=True):
         str | None,
         Meta(description="The provider that makes the names; the one that answers when unset."),
     ] = None
+    session_keep_variables: Annotated[
+        bool | None,
+        Meta(
+            description="Store the values of the prompt's variables with each message, so that its"
+            " prompt can be composed again. They may be personal data. `omnia up` does unless told"
+            " otherwise."
+        ),
+    ] = None
     retention_ttl: Annotated[
         Duration | None,
         Meta(

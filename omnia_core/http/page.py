@@ -1,19 +1,21 @@
-"""A document that contains its style and its script, with headers that allow nothing else."""
+"""A document that contains its style and its scripts, with headers that allow nothing else."""
 
 import gzip
 import hashlib
+import re
 from base64 import b64encode
 
 from omnia_core.http.content import StaticContent
 
-_STYLE = ("<style>", "</style>")
-_SCRIPT = ('<script type="module">', "</script>")
+# Style and scripts contain no tag of their own kind.
+_STYLE = re.compile(r"<style>(.*?)</style>", re.DOTALL)
+_SCRIPT = re.compile(r"<script[^>]*>(.*?)</script>", re.DOTALL)
 
 
 def page_content(document: str, name: str) -> StaticContent:
     """Return the page with its `{{name}}`, which is HTML.
 
-    Style and script must not depend on it: their hashes are those of the document.
+    Style and scripts must not depend on it: their hashes are those of the document.
     """
     body = document.replace("{{name}}", name).encode()
     return StaticContent(
@@ -21,7 +23,7 @@ def page_content(document: str, name: str) -> StaticContent:
         {
             "Content-Type": "text/html; charset=utf-8",
             "Content-Security-Policy": _policy(
-                _between(document, _STYLE), _between(document, _SCRIPT)
+                _hashes(_STYLE.findall(document)), _hashes(_SCRIPT.findall(document))
             ),
             "X-Content-Type-Options": "nosniff",
             "X-Frame-Options": "DENY",
@@ -34,13 +36,13 @@ def page_content(document: str, name: str) -> StaticContent:
     )
 
 
-def _policy(style: str, script: str) -> str:
-    """Allow this style, this script, this origin, and objects that the script creates."""
+def _policy(styles: str, scripts: str) -> str:
+    """Allow these styles and scripts, this origin, and objects that the scripts create."""
     return "; ".join(
         (
             "default-src 'none'",
-            f"script-src '{_hash(script)}'",
-            f"style-src '{_hash(style)}'",
+            f"script-src {scripts}",
+            f"style-src {styles}",
             "connect-src 'self'",
             "img-src blob: data:",
             "media-src blob:",
@@ -54,11 +56,8 @@ def _policy(style: str, script: str) -> str:
     )
 
 
-def _hash(text: str) -> str:
-    return f"sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
-
-
-def _between(document: str, marks: tuple[str, str]) -> str:
-    begin, end = marks
-    _, _, rest = document.partition(begin)
-    return rest.partition(end)[0]
+def _hashes(texts: list[str]) -> str:
+    """Return the hashes as sources of a Content-Security-Policy."""
+    return " ".join(
+        f"'sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" for text in texts
+    )

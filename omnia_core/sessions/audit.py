@@ -49,6 +49,7 @@ class ProviderCall(Struct, frozen=True):
             begun is retried. 0: the request was for no answer, but for a name or a summary of the
             session. It costs the session something, and no turn.
         duration_ms: until the end of the answer.
+        first_word_ms: until the first text of the answer; None of an answer without text.
     """
 
     began_at: str
@@ -62,6 +63,7 @@ class ProviderCall(Struct, frozen=True):
     cached_tokens: int = 0
     cost_usd: float = 0.0
     duration_ms: float = 0.0
+    first_word_ms: float | None = None
 
 
 class ToolExecution(Struct, frozen=True):

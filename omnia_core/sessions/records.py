@@ -1,5 +1,6 @@
 """The records of a session, as every store keeps them."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 from msgspec import Struct, field
@@ -35,6 +36,8 @@ class Message(Struct, frozen=True, omit_defaults=True):
         forked_from: of a `user` message that was copied with its turn, the session in which it was
             said.
         trial: of a `user` message in a session that tries something out.
+        variables: of a `user` message, the values of the prompt's variables that came with it;
+            None if they are not kept.
     """
 
     role: Literal["user", "assistant", "tool", "summary"]
@@ -51,6 +54,7 @@ class Message(Struct, frozen=True, omit_defaults=True):
     created_at: str = ""
     forked_from: str = ""
     trial: Trial | None = None
+    variables: Mapping[str, str] | None = None
 
 
 class DeletedMessages(Struct, frozen=True):

@@ -29,6 +29,8 @@ class AgentTool(Struct, frozen=True, omit_defaults=True):
     Attributes:
         execution: "client" if the client of the conversation executes it.
         type: of its handler: http, openapi, grpc, mcp or client.
+        unreachable: whether calls of its handler are refused for a while, because its last ones
+            failed.
     """
 
     name: str
@@ -37,13 +39,19 @@ class AgentTool(Struct, frozen=True, omit_defaults=True):
     execution: str = ""
     handler: str = ""
     type: str = ""
+    unreachable: bool = False
 
 
-class PackVersion(Struct, frozen=True):
-    """A version of the PromptPack, and the percentage of new sessions that get it."""
+class PackVersion(Struct, frozen=True, omit_defaults=True):
+    """A version of the PromptPack, and the percentage of new sessions that get it.
+
+    Attributes:
+        template: of its prompt, with its fragments in place; "" of a runtime that does not say.
+    """
 
     version: str
     weight: int
+    template: str = ""
 
 
 class ModelProvider(Struct, frozen=True):

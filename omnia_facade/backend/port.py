@@ -61,6 +61,8 @@ class SaidMessage(Struct, frozen=True):
         created_at: RFC 3339, UTC; "" when not known.
         pack_version: of a `user` message, the version of the PromptPack that answered it.
         variant: of a `user` message, the variant of the agent that answered it; "" for stable.
+        variables: of a `user` message, the values of the prompt's variables that came with it;
+            None where they are not kept.
     """
 
     role: str
@@ -73,6 +75,7 @@ class SaidMessage(Struct, frozen=True):
     created_at: str = ""
     pack_version: str = ""
     variant: str = ""
+    variables: Mapping[str, str] | None = None
 
 
 class Reading(Struct, frozen=True):

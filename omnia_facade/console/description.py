@@ -85,4 +85,7 @@ def _fields(env: FacadeEnv) -> Iterator[tuple[str, object]]:
         yield "title", env.agent_description
     if env.agent_examples:
         yield "examples", env.agent_examples.splitlines()
+    if env.console_hub:
+        yield "hub", env.console_hub
+    yield "client_tool_seconds", env.client_tool_timeout.seconds
     yield "doors", ["websocket", *(each for each in env.doors if each != NO_DOORS)]

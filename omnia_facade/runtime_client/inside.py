@@ -21,7 +21,9 @@ def to_inside(response: pb.DescribeAgentResponse) -> AgentInside:
     window = ContextLimit(response.window_tokens, response.window_strategy)
     return AgentInside(
         pack=response.pack,
-        versions=tuple(PackVersion(each.version, each.weight) for each in response.versions),
+        versions=tuple(
+            PackVersion(each.version, each.weight, each.template) for each in response.versions
+        ),
         variables=tuple(map(_variable, response.variables)),
         tools=tuple(map(_tool, response.tools)),
         template=response.template,
@@ -63,7 +65,13 @@ def _tool(tool: pb.OfferedTool) -> AgentTool:
     known: JsonObject = schema if isinstance(schema, dict) else {}
     by_client = tool.execution == pb.TOOL_EXECUTION_CLIENT
     return AgentTool(
-        tool.name, tool.description, known, "client" if by_client else "", tool.handler, tool.type
+        tool.name,
+        tool.description,
+        known,
+        "client" if by_client else "",
+        tool.handler,
+        tool.type,
+        tool.unreachable,
     )
 
 

@@ -172,6 +172,7 @@ def _said(message: pb.ConversationMessage) -> SaidMessage:
         created_at=message.created_at,
         pack_version=message.pack_version,
         variant=message.variant,
+        variables=dict(message.variables.values) if message.HasField("variables") else None,
     )
 
 

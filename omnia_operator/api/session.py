@@ -48,6 +48,10 @@ class SessionSpec(Model):
     in a folder of its own."""
     naming: SessionNaming | None = None
     """Short names by which people find sessions."""
+    keep_variables: bool | None = None
+    """Whether the values of the prompt's variables are stored with each message, so that the
+    console can compose the prompt of a past turn. They may be personal data, and are deleted with
+    the session. Without it, a cluster stores none and `omnia up` does."""
 
     store_has_an_address: ClassVar = rule(
         "redis, postgres and mongodb need an address: add storeRef with the name of a Secret that"

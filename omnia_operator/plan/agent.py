@@ -233,6 +233,7 @@ def _runtime(
         session_type=spec.session.type,
         session_url=_key(resolved.store),
         session_ttl=_session_ttl(resolved),
+        session_keep_variables=spec.session.keep_variables,
         media_base_path=spec.media.base_path,
     )
     env = _with_naming(spec.session.naming, _with_retention(resolved, env))

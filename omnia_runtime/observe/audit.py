@@ -52,8 +52,19 @@ class AuditRecorder:
         seconds: float,
         usage: Usage,
         failure: Exception | None,
+        first_word: float | None = None,
     ) -> None:
-        """Record a model request; `failure` is the error that ended it."""
+        """Record a model request.
+
+        Args:
+            provider: its name in the agent.
+            model: its model.
+            status: how it ended.
+            seconds: how long it took.
+            usage: what it used.
+            failure: the error that ended it.
+            first_word: seconds until the first text of the answer; None without text.
+        """
         attempt = 0 if self._beside_turns else self._attempts.pop(provider, 1)
         if self._has_room(self._provider_calls):
             self._provider_calls.append(
@@ -69,6 +80,7 @@ class AuditRecorder:
                     cached_tokens=usage.cached_tokens,
                     cost_usd=usage.cost_usd,
                     duration_ms=_milliseconds(seconds),
+                    first_word_ms=None if first_word is None else _milliseconds(first_word),
                 )
             )
 

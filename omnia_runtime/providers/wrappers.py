@@ -59,7 +59,7 @@ class MeteredModel:
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ModelEvent, None]:
         began = time.monotonic()
         status: CallStatus = "cancelled"
-        waiting, usage, failure = True, Usage(), None
+        waiting, usage, failure, first_word = True, Usage(), None, None
         try:
             async with aclosing(self._model.stream(request)) as events:
                 async for event in events:
@@ -67,6 +67,8 @@ class MeteredModel:
                         waiting = False
                         first = time.monotonic() - began
                         self._metrics.answering(self._provider, self._name, first)
+                    if first_word is None and type(event) is TextDelta:
+                        first_word = time.monotonic() - began
                     if type(event) is Finished:
                         status, usage = "success", event.usage
                         self._metrics.used(self._provider, self._name, event.usage)
@@ -78,7 +80,9 @@ class MeteredModel:
             took = time.monotonic() - began
             self._metrics.model_called(self._provider, self._name, status, took)
             if (trail := current_recorder()) is not None:
-                trail.provider_called(self._provider, self._name, status, took, usage, failure)
+                trail.provider_called(
+                    self._provider, self._name, status, took, usage, failure, first_word
+                )
 
 
 OPERATION = "chat"

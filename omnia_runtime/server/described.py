@@ -6,7 +6,6 @@ from omnia_core.errors import Code, OmniaError, abridged
 from omnia_core.files.pack import PromptVariable
 from omnia_core.files.pack.composed import composed
 from omnia_core.jsonvalue import json_bytes
-from omnia_core.templates import Template
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_runtime.agent.tokens import estimate_text
 from omnia_runtime.configuration.loader import Configuration
@@ -15,16 +14,21 @@ from omnia_runtime.providers.pricing import prices_of
 from omnia_runtime.turns.agent_version import AgentVersion
 
 
-def describe_agent(configuration: Configuration) -> pb.DescribeAgentResponse:
-    """Return the configuration of the stable version, without keys, addresses and headers."""
+def describe_agent(
+    configuration: Configuration, broken: Mapping[str, bool]
+) -> pb.DescribeAgentResponse:
+    """Return the configuration of the stable version, without keys, addresses and headers.
+
+    `broken`: whether the circuit breaker of a handler is open, by its name.
+    """
     agent = configuration.versions.stable
     window = agent.context.window
     return pb.DescribeAgentResponse(
         pack=agent.pack_id,
         versions=_versions(configuration.versions),
         variables=map(_variable, agent.prompt.variables.values()),
-        tools=_tools(agent, configuration.handler_types),
-        template=_source(agent.prompt.template),
+        tools=_tools(agent, configuration.handler_types, broken),
+        template=agent.prompt.template.source,
         providers=_providers(configuration),
         window_tokens=window.tokens if window else 0,
         window_strategy=window.strategy if window else "",
@@ -65,9 +69,14 @@ def _versions(versions: PackVersions[AgentVersion]) -> Iterator[pb.PackVersion]:
     placement = versions.placement
     candidate = placement.candidate if placement.candidate in versions.packs else ""
     weight = placement.weight if candidate else 0
-    yield pb.PackVersion(version=placement.stable, weight=100 - weight)
+    yield _version(placement.stable, 100 - weight, versions.stable)
     if candidate:
-        yield pb.PackVersion(version=candidate, weight=weight)
+        yield _version(candidate, weight, versions.packs[candidate])
+
+
+def _version(version: str, weight: int, agent: AgentVersion) -> pb.PackVersion:
+    template = agent.prompt.template.source
+    return pb.PackVersion(version=version, weight=weight, template=template)
 
 
 def _variable(variable: PromptVariable) -> pb.PromptVariable:
@@ -82,7 +91,9 @@ def _variable(variable: PromptVariable) -> pb.PromptVariable:
     )
 
 
-def _tools(agent: AgentVersion, types: Mapping[str, str]) -> Iterator[pb.OfferedTool]:
+def _tools(
+    agent: AgentVersion, types: Mapping[str, str], broken: Mapping[str, bool]
+) -> Iterator[pb.OfferedTool]:
     for tool in agent.offer.tools:
         handler = agent.tools.handler_of(tool.name)
         yield pb.OfferedTool(
@@ -92,6 +103,7 @@ def _tools(agent: AgentVersion, types: Mapping[str, str]) -> Iterator[pb.Offered
             execution=(pb.TOOL_EXECUTION_CLIENT if tool.on_client else pb.TOOL_EXECUTION_SERVER),
             handler=handler,
             type=types.get(handler, ""),
+            unreachable=broken.get(handler, False),
         )
 
 
@@ -106,13 +118,6 @@ def _providers(configuration: Configuration) -> Iterator[pb.ModelProvider]:
             input_usd=prices.input,
             output_usd=prices.output,
         )
-
-
-def _source(template: Template) -> str:
-    """Return the text of a template, with its fragments in place."""
-    return "".join(
-        part if isinstance(part, str) else f"{{{{{part.source}}}}}" for part in template.parts
-    )
 
 
 def _json(value: object) -> str:

@@ -43,6 +43,7 @@ def conversation_response(
             made = _message(message, max(left, 0), show_tools=show_tools)
             left -= len(made.content) + sum(len(call.arguments_json) for call in made.tool_calls)
             left -= len(made.tool_result.result_json)
+            left -= sum(map(len, made.variables.values.values()))
             # A user's message begins its turn, even an empty one.
             if made.role != "assistant" or made.content or made.parts or made.tool_calls:
                 messages.append(made)
@@ -90,6 +91,8 @@ def _message(message: Message, room: int, *, show_tools: bool) -> pb.Conversatio
         pack_version=message.pack_version if message.pack_version != INLINE_VERSION else "",
         variant=message.variant,
     )
+    if message.variables is not None and sum(map(len, message.variables.values())) <= room:
+        made.variables.CopyFrom(pb.KeptVariables(values=message.variables))
     if message.role == "tool":
         made.tool_result.id = message.tool_call_id
         made.tool_result.result_json = text

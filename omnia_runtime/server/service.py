@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 
 import structlog
 
@@ -38,11 +38,14 @@ class RuntimeService:
         store: SessionStore,
         turns: SessionTurns,
         invocations: Invocations,
+        broken: Callable[[], Mapping[str, bool]],
     ) -> None:
+        """`broken` returns whether the circuit breaker of each handler is open."""
         self._configuration = configuration
         self._store = store
         self._turns = turns
         self._invocations = invocations
+        self._broken = broken
         self._own = OwnConversations(store, turns)
         self._streams: set[TurnStream] = set()
         self._handlers: set[asyncio.Task[object]] = set()
@@ -162,7 +165,7 @@ class RuntimeService:
         request: pb.DescribeAgentRequest,  # noqa: ARG002 - it has no fields
         metadata: Metadata,  # noqa: ARG002 - not needed
     ) -> pb.DescribeAgentResponse:
-        return describe_agent(self._configuration.current)
+        return describe_agent(self._configuration.current, self._broken())
 
     async def compose_prompt(
         self,

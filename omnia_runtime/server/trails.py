@@ -84,6 +84,7 @@ def _call_message(call: ProviderCall) -> pb.ProviderCall:
         cached_tokens=call.cached_tokens,
         cost_usd=call.cost_usd,
         duration_ms=call.duration_ms,
+        first_word_ms=call.first_word_ms,
     )
 
 

@@ -14,7 +14,7 @@ from omnia_core.errors import Code, OmniaError
 from omnia_core.files.function import FunctionFile
 from omnia_core.files.pack.compiled import CompiledPrompt
 from omnia_core.jsonvalue import parse_json
-from omnia_core.sessions import Message
+from omnia_core.sessions import Message, Session
 from omnia_core.sessions.audit import EventKind
 from omnia_runtime.agent.loop import AgentLoop, LimitReached, TurnLimits
 from omnia_runtime.agent.request_builder import ModelContext, RequestBuilder
@@ -27,7 +27,7 @@ from omnia_runtime.prompts.offer import ToolOffer
 from omnia_runtime.tools.manager import ToolManager
 from omnia_runtime.turns.answer_value import answer_value
 from omnia_runtime.turns.naming import NamingTerms
-from omnia_runtime.turns.turn import Caller
+from omnia_runtime.turns.turn import Caller, UserTurn
 from omnia_runtime.validators import Blocked, Validators
 
 _RATE_WINDOW_SECONDS = 60.0
@@ -253,6 +253,21 @@ class TrialInvalid(OmniaError):
 
     def __init__(self, problem: str) -> None:
         super().__init__(Code.INVALID_ARGUMENT, f"trial: {problem}")
+
+
+def trial_of(turn: UserTurn, session: Session | None) -> Trial | None:
+    """Return the trial of the session of a turn.
+
+    Raises:
+        TrialInvalid: the message begins a trial in a session that has turns.
+    """
+    begun_with = session.trial if session else None
+    if turn.trial is None:
+        return begun_with
+    # A client whose first message failed sends the same trial with the next one.
+    if session and session.turns and turn.trial != begun_with:
+        raise TrialInvalid("only the first message of a session may have one; begin a new session")
+    return turn.trial
 
 
 class AgentVersions(Protocol):

@@ -8,7 +8,6 @@ from weakref import WeakValueDictionary
 
 from msgspec import structs
 
-from omnia_core.conversation.trial import Trial
 from omnia_core.conversation.usage import Usage
 from omnia_core.errors import Code, OmniaError
 from omnia_core.names import TRIAL_VARIANT
@@ -22,7 +21,7 @@ from omnia_runtime.observe.metrics import RuntimeMetrics
 from omnia_runtime.ports.listener import AgentListener, TurnFinished
 from omnia_runtime.ports.model import ProviderError
 from omnia_runtime.prompts.media import check_parts
-from omnia_runtime.turns.agent_version import AgentVersion, AgentVersions, TrialInvalid
+from omnia_runtime.turns.agent_version import AgentVersion, AgentVersions, trial_of
 from omnia_runtime.turns.budget import AgentBudget
 from omnia_runtime.turns.ended import EndedTurn, TurnListener
 from omnia_runtime.turns.media import MediaInvalid, MediaLoader, MediaOwner, loaded_parts
@@ -52,11 +51,17 @@ class SessionTurns:
         tracing: RuntimeTracing,
         ended: TurnListener | None = None,
         budget: AgentBudget | None = None,
+        *,
+        keep_variables: bool = False,
     ) -> None:
-        """`ended` is called for turns that are to be evaluated; `budget` may refuse turns."""
+        """`ended` is called for turns that are to be evaluated; `budget` may refuse turns.
+
+        `keep_variables`: store the values of the prompt's variables with each message.
+        """
         self._agents = agents
         self._ended = ended
         self._budget = budget
+        self._keep_variables = keep_variables
         self._store = store
         self._media = media
         self._tracing = tracing
@@ -170,7 +175,7 @@ class SessionTurns:
         system = agent.prompt.render(agent.prompt.declared(turn.metadata))
         check_parts(agent.prompt.prompt.media, turn.parts)
         begin = len(transcript)
-        transcript.append(user_message(turn, caller, agent.version, agent.variant))
+        transcript.append(self._message(turn, caller, agent))
         owner = MediaOwner(turn.session_id, caller.user_id)
         media = await self._media.load_all(transcript, owner)
         # The type and the size of an upload are known only after it is loaded.
@@ -209,6 +214,12 @@ class SessionTurns:
             self._summaries.start(turn.session_id, agent.model, requests.first, transcript, first)
         return finished
 
+    def _message(self, turn: UserTurn, caller: Caller, agent: AgentVersion) -> Message:
+        """Return the record of the user's message, with its variables if they are to be kept."""
+        keeps = self._keep_variables and agent.prompt.variables
+        variables = agent.prompt.declared(turn.metadata) if keeps else None
+        return user_message(turn, caller, agent.version, agent.variant, variables)
+
     def _agent_of(self, turn: UserTurn, session: Session | None) -> AgentVersion:
         """Return the version of the agent that answers a turn.
 
@@ -216,7 +227,7 @@ class SessionTurns:
             TrialInvalid: the turn asks for a trial that is not possible.
         """
         begun_with = session.pack_version if session else ""
-        turn.trial = _trial(turn, session)
+        turn.trial = trial_of(turn, session)
         if turn.trial is None:
             return self._agents.for_session(turn.session_id, begun_with)
         mark_trial()
@@ -281,21 +292,6 @@ class SessionTurns:
                 f"the model's answer has media that cannot be loaded: {error.message}"
             ) from error
         return structs.replace(finished, parts=tuple(parts))
-
-
-def _trial(turn: UserTurn, session: Session | None) -> Trial | None:
-    """Return the trial of the session of a turn.
-
-    Raises:
-        TrialInvalid: the message begins a trial in a session that has turns.
-    """
-    begun_with = session.trial if session else None
-    if turn.trial is None:
-        return begun_with
-    # A client whose first message failed sends the same trial with the next one.
-    if session and session.turns and turn.trial != begun_with:
-        raise TrialInvalid("only the first message of a session may have one; begin a new session")
-    return turn.trial
 
 
 def _number(session: Session | None, transcript: Sequence[Message]) -> int:

@@ -64,7 +64,13 @@ class UserTurn(Struct):
         return "".join(self.sent)
 
 
-def user_message(turn: UserTurn, caller: Caller, pack_version: str, variant: str) -> Message:
+def user_message(
+    turn: UserTurn,
+    caller: Caller,
+    pack_version: str,
+    variant: str,
+    variables: Mapping[str, str] | None,
+) -> Message:
     """Return the record of the user's message; `pack_version` and `variant` answer it."""
     return Message(
         "user",
@@ -74,6 +80,7 @@ def user_message(turn: UserTurn, caller: Caller, pack_version: str, variant: str
         variant=variant,
         user_id=caller.user_id,
         trial=turn.trial,
+        variables=variables,
     )
 
 

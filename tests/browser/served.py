@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 from omnia_core.names import Handler
@@ -74,9 +74,13 @@ class Served:
         self._facade = facade
         self._loop = loop
 
+    def do(self, work: Callable[[], object]) -> None:
+        """Do something in the thread in which it runs."""
+        self._loop.call_soon_threadsafe(work)
+
     def stop(self) -> None:
         """Shut down, as SIGTERM has it."""
-        self._loop.call_soon_threadsafe(self._facade.stop.set)
+        self.do(self._facade.stop.set)
 
 
 @contextlib.contextmanager

@@ -122,6 +122,11 @@ class Tab:
         for kind in ("keyDown", "keyUp"):
             self.send("Input.dispatchKeyEvent", type=kind, key=key, code=code, modifiers=1)
 
+    def sign(self, text: str) -> None:
+        """Press the key of a printable character."""
+        self.send("Input.dispatchKeyEvent", type="keyDown", key=text, text=text)
+        self.send("Input.dispatchKeyEvent", type="keyUp", key=text)
+
     def say(self, text: str) -> None:
         """Send a message as a person does."""
         self.fill("#message", text)

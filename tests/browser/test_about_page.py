@@ -16,7 +16,9 @@ DESCRIBED = pb.DescribeAgentResponse(
     pack="support",
     versions=[
         pb.PackVersion(version="2.0.0", weight=69),
-        pb.PackVersion(version="2.1.0", weight=31),
+        pb.PackVersion(
+            version="2.1.0", weight=31, template=f"Always help.\nOn {{{{plan}}}}. {MARKUP}"
+        ),
     ],
     variables=[
         pb.PromptVariable(
@@ -35,9 +37,10 @@ DESCRIBED = pb.DescribeAgentResponse(
             input_schema_json='{"properties": {"id": {"type": "string"}}}',
             handler="crm",
             type="http",
+            unreachable=True,
         )
     ],
-    template=f"Help {{{{customer}}}} on {{{{plan}}}}. {MARKUP}",
+    template=f"Help {{{{customer}}}}.\nOn {{{{plan}}}}. {MARKUP}",
     providers=[
         pb.ModelProvider(name="default", type="openai", model="m-1", input_usd=0.4, output_usd=1.6)
     ],
@@ -77,7 +80,7 @@ def test_the_agent_has_an_address_and_shows_what_the_model_sees(
         "about 412 tokens",
         "has no value: set it",
         "31 % of new conversations",
-        "http, crm",
+        "http, crm, does not answer at present",
         "id: string",
         "m-1",
         "$0.40 in, $1.60 out, a million tokens",
@@ -91,6 +94,11 @@ def test_the_agent_has_an_address_and_shows_what_the_model_sees(
     tab.click("#inspector .about .choice button")
     tab.until_text(".prompt", "{{plan}}")
     assert tab.value(MARKS) == ["{{customer}}", "{{plan}}"]
+    tab.choose("#inspector .about select", "2.1.0")
+    tab.until_text(".prompt", "+ Always help.")
+    changes = "[...document.querySelectorAll('.prompt > *')].map((each) => each.innerText.trim())"
+    same = f"On {{{{plan}}}}. {MARKUP}"
+    assert tab.value(changes) == ["- Help {{customer}}.", "+ Always help.", same]
     assert tab.value("document.querySelectorAll('#inspector img').length") == 0
     tab.press("Escape")
     tab.until("!document.querySelector('#inspector')")
@@ -118,7 +126,7 @@ def test_variables_go_with_a_message_and_into_the_prompt_and_stay_after_a_reload
     # The turn is beside the agent: each has its tab and its address.
     tab.click(".facts .inspect")
     tab.until_text("#inspector h2", "Turn 1 of 1")
-    tab.click("#inspector header .choice button:last-child")
+    tab.click("#inspector header .choice button:nth-child(2)")
     tab.until(f"{HASH}.endsWith('/t/1/about')")
     tab.send("Page.reload")
     tab.until_text(".variables summary", "plan = gold, customer = Ada")
@@ -148,4 +156,10 @@ def test_axe_finds_nothing_in_the_agent_and_its_variables(tab: Tab, described: S
         for scheme in ("light", "dark"):
             tab.prefer(scheme)
             assert violations(tab) == []
+    tab.click("#inspector .about .choice button")
+    tab.choose("#inspector .about select", "2.1.0")
+    tab.until_text(".prompt", "+ Always help.")
+    for scheme in ("light", "dark"):
+        tab.prefer(scheme)
+        assert violations(tab) == []
     assert tab.value("document.documentElement.scrollWidth") <= 375

@@ -29,7 +29,7 @@ def test_an_answer_is_seen_while_it_is_written_and_is_stopped_by_escape(
     tab.say("slow")
     tab.until_text(".message.agent[aria-busy=true]", "so far")
     tab.say("next in line")
-    tab.until_text(".message.user:last-of-type, .message.user ~ .message.user", "waiting")
+    tab.until_text(".message.user:last-of-type, .message.user ~ .message.user", "waits for")
     tab.press("Escape")
     tab.until_text("#log", "you said next in line")
     answered(tab, 2)
@@ -53,7 +53,7 @@ def test_a_call_for_the_client_is_answered_by_the_person(tab: Tab, agent: Served
     opened(tab, agent)
     tab.say("ask")
     tab.until_text(".tool", "May I?")
-    assert "needs your answer" in tab.text(".tool summary")
+    assert "needs you, " in tab.text(".tool summary")
     tab.fill(".tool textarea", "no json")
     tab.click(".tool button[type=submit]")
     tab.until_text(".tool .wrong", "This is not JSON")
@@ -143,7 +143,7 @@ def test_an_unknown_conversation_cannot_be_resumed(tab: Tab, agent: Served) -> N
 def test_a_sign_waits_for_the_first_word_with_the_seconds(tab: Tab, agent: Served) -> None:
     opened(tab, agent)
     tab.say("think")
-    tab.until_text(".waiting", "waiting, 1 s")
+    tab.until_text(".waiting", "asking the model, 1 s")
     tab.press("Escape")
     answered(tab)
     assert tab.value("document.querySelector('.waiting')") is None
@@ -191,6 +191,6 @@ def test_what_was_said_is_shown_after_a_reload_and_only_as_text(tab: Tab, agent:
         tab.until_text(".message.user ~ .message.user", "unanswered")
         runtime.conversation = None
         tab.send("Page.reload")
-        tab.until_text("#log", "Earlier messages cannot be shown: this agent does not tell")
+        tab.until_text("#log", "Earlier messages cannot be shown: this agent returns no")
     finally:
         runtime.resume, runtime.conversation = pb.RESUME_STATE_NOT_FOUND, None

@@ -10,6 +10,8 @@ from tests.browser.accessibility import needs_axe, violations
 from tests.browser.served import PageRuntime, served
 from tests.browser.tab import Tab
 from tests.browser.tried import writer
+from tests.end_to_end.conftest import running_up
+from tests.services import free_port
 
 LANE = ".lanes > .in-{} .message.agent"
 ANSWERED = "document.querySelectorAll('.message.agent[aria-busy=false]').length === {}"
@@ -88,6 +90,68 @@ def test_a_draft_of_the_prompt_is_tried_out_by_one_lane(tab: Tab, page: str) -> 
     tab.fill(".in-b textarea", "You write.")
     tab.click(".lane.in-b button")
     tab.until("document.querySelector('.in-b summary').innerText === 'Prompt'")
+
+
+EVALUATED = """\
+apiVersion: omnia.altairalabs.ai/v1alpha1
+kind: PromptPack
+metadata: {name: greeter-pack}
+spec:
+  version: 1.0.0
+  source: {type: configmap, configMapRef: {name: greeter-pack}}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: greeter-pack}
+data:
+  pack.json: |
+    {"id": "greeter", "name": "Greeter", "version": "1.0.0",
+     "template_engine": {"version": "v1", "syntax": "{{variable}}"},
+     "prompts": {"main": {"id": "main", "name": "Main", "version": "1.0.0",
+       "system_template": "You greet."}},
+     "evals": [
+       {"id": "greets", "type": "contains", "trigger": "every_turn",
+        "params": {"patterns": ["Good day"]}},
+       {"id": "ends", "type": "regex", "trigger": "every_turn",
+        "params": {"pattern": "[.]$"}}]}
+---
+apiVersion: omnia.altairalabs.ai/v1alpha1
+kind: Provider
+metadata: {name: kind}
+spec: {type: mock, mock: {responses: {matches: [{contains: "", content: "Good day."}]}}}
+---
+apiVersion: omnia.altairalabs.ai/v1alpha1
+kind: Provider
+metadata: {name: curt}
+spec: {type: mock, mock: {responses: {matches: [{contains: "", content: "What now."}]}}}
+---
+apiVersion: omnia.altairalabs.ai/v1alpha1
+kind: AgentRuntime
+metadata: {name: greeter}
+spec:
+  facade: {type: websocket, port: PORT}
+  promptPackRef: {name: greeter-pack}
+  evals: {enabled: true}
+  providers:
+    - {name: default, providerRef: {name: kind}}
+    - {name: curt, providerRef: {name: curt}}
+"""
+
+
+def test_the_evaluations_of_both_answers_are_compared(tab: Tab, tmp_path: Path) -> None:
+    (tmp_path / "greeter.yaml").write_text(EVALUATED.replace("PORT", str(free_port())))
+    with running_up(tmp_path, "-f", str(tmp_path / "greeter.yaml")) as up:
+        opened(tab, str(up.wait("ready", name="greeter")["console"]), "a=&b=%2Ccurt")
+        tab.say("hello")
+        tab.until_text(".in-a .checks", "greets passed 1.00")
+        tab.until_text(".in-b .checks", "greets failed 0.00")
+        assert "ends passed 1.00" in tab.text(".in-b .checks")
+        tab.until_text(".lanes > .in-b > .facts:last-child", "greets failed")
+        assert "ends" not in tab.text(".lanes > .in-b > .facts:last-child")
+        tab.until_text(".difference", "1 of 2 checks passed; A: 2 of 2 checks passed")
+        # The page has asked again, and says nothing else.
+        tab.send("Page.reload")
+        tab.until_text(".in-b .checks", "greets failed 0.00")
 
 
 def test_stop_stops_both(tab: Tab, page: str) -> None:

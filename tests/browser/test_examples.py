@@ -9,6 +9,18 @@ from tests.browser.test_agent_page import answered
 from tests.browser.test_function_page import field, labelled, wrong
 
 
+def test_the_page_of_one_agent_leads_to_that_of_all(
+    tab: Tab, ready: dict[str, dict[str, Any]]
+) -> None:
+    for name, known in ready.items():
+        tab.open(str(known["console"]))
+        tab.until_text("#all-agents", "All agents")
+        tab.click("#all-agents")
+        tab.until_text(".cards", name)
+        assert tab.value("location.origin") not in str(known["console"])
+        assert tab.value("document.getElementById('all-agents')") is None
+
+
 def test_a_person_chats_and_the_conversation_survives_the_facade(
     tab: Tab, ready: dict[str, dict[str, Any]]
 ) -> None:

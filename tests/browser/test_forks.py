@@ -55,6 +55,8 @@ def test_an_answer_is_asked_for_again_and_its_variants_are_chosen(tab: Tab, page
     one, two = ["one", "Brief: one"], ["two", "Brief: two"]
     assert stored(tab, page) == [one, two]
     assert tab.text(".variants > span").strip() == "2 of 2"
+    # No connection was lost.
+    assert tab.value("document.querySelectorAll('#log .note').length") == 0
     tab.click(".variants button:first-child")
     tab.until(f"{SESSION} === {first!r}")
     tab.until_text(".variants > span", "1 of 2")
@@ -62,6 +64,12 @@ def test_an_answer_is_asked_for_again_and_its_variants_are_chosen(tab: Tab, page
     tab.click(".variants button:last-child")
     tab.until(f"{SESSION} === {again!r}")
     tab.until_text(".variants > span", "2 of 2")
+    # A reload keeps what the tab knows of them.
+    tab.send("Page.reload")
+    tab.until_text(".variants > span", "2 of 2")
+    tab.click(".variants button:first-child")
+    tab.until(f"{SESSION} === {first!r}")
+    tab.until_text(".variants > span", "1 of 2")
 
 
 def test_a_question_is_edited_with_the_keyboard(tab: Tab, page: str) -> None:

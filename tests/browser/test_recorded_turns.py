@@ -51,7 +51,11 @@ RECORDED = pb.ReadConversationResponse(
     state=pb.RESUME_STATE_RESUMABLE,
     messages=[
         pb.ConversationMessage(
-            role="user", content="Where?", pack_version="2.1.0", variant="candidate"
+            role="user",
+            content="Where?",
+            pack_version="2.1.0",
+            variant="candidate",
+            variables=pb.KeptVariables(values={"plan": "silver"}),
         ),
         pb.ConversationMessage(
             role="assistant",
@@ -68,8 +72,15 @@ RECORDED = pb.ReadConversationResponse(
             provider_calls=[
                 called("00.010", 20, status="error", fault="overloaded"),
                 called("00.040", 900, attempt=2, input_tokens=800, output_tokens=12, cost_usd=0.25),
-                called("01.260", 1100, model="m-2", provider="fallback", output_tokens=84),
-                called("02.500", 700, model="m-name"),
+                called(
+                    "01.260",
+                    1100,
+                    model="m-2",
+                    provider="fallback",
+                    output_tokens=84,
+                    first_word_ms=550,
+                ),
+                called("02.500", 700, model="m-name", attempt=0, first_word_ms=1),
             ],
             tool_calls=[
                 pb.ExecutedCall(
@@ -141,9 +152,19 @@ def test_a_turn_of_the_past_has_its_strip_and_its_pieces_are_the_turn(
     assert len(widths) == 6
     assert 95 <= sum(widths) <= 100
     answer = tab.text(".message.agent")
-    for fact in ("prompt 2.1.0", "800 tokens in", "96 tokens out", "$0.25", "2.40 s in all"):
+    for fact in (
+        "prompt 2.1.0",
+        "800 tokens in",
+        "96 tokens out",
+        "$0.25",
+        "first after 1.81 s",
+        "2.40 s in all",
+    ):
         assert fact in answer, fact
     assert "measured here" not in answer
+    # Half of the call that answered was over when its first word came.
+    waits = "[...document.querySelectorAll('.track i b')].map((each) => each.style.width)"
+    assert tab.value(waits) == ["50%"]
 
 
 def test_each_step_opens_its_detail_by_its_address_and_by_the_keyboard(
@@ -155,6 +176,9 @@ def test_each_step_opens_its_detail_by_its_address_and_by_the_keyboard(
     for part in (MARKUP, "A-1", "sea", "0.31 s", "0.94 s into the turn"):
         assert part in detail, part
     assert "Answered by the candidate" in tab.text("#inspector")
+    tab.click("#inspector .timeline li:nth-child(6) button")
+    tab.until_text("#inspector .detail", "m-2")
+    assert "0.55 s" in tab.text("#inspector .detail")
     tab.click("#inspector .timeline li:nth-child(7) button")
     tab.until_text("#inspector .detail", "no word of thanks")
     for part in ("0.25", ">= 0.5", MARKUP):
@@ -195,7 +219,9 @@ def test_what_a_model_was_sent_is_put_together_again(tab: Tab, recorded: Served)
     tab.until_text("#inspector details summary", "What the model was sent")
     tab.click("#inspector details summary")
     tab.until_text("#inspector .prompt", "gold")
-    assert recorded.runtime.composed_with[-1] == ({}, "2.1.0")
+    # With the variables of the turn, and not with those of the page.
+    assert recorded.runtime.composed_with[-1] == ({"plan": "silver"}, "2.1.0")
+    assert "the variables of this turn" in tab.text("#inspector details")
     sent = "document.querySelector('#inspector details > pre:last-child').innerText"
     assert tab.value(sent) == "user: Where?"
     tab.click("#inspector .timeline li:nth-child(6) button")

@@ -67,6 +67,17 @@ def test_a_list_has_first_words_in_place_of_a_name() -> None:
     ]
 
 
+def test_lines_say_with_which_variables_a_message_came() -> None:
+    sent: list[JsonObject] = [
+        {
+            "stored_at": "2026-03-01T12:00:00Z",
+            "message": {"role": "user", "content": "hi", "variables": {"plan": "go\x1bld"}},
+        }
+    ]
+    (line,) = transcript_lines({"messages": sent})
+    assert line.endswith("user: hi [plan=go\u241bld]")
+
+
 def test_lines_say_what_a_call_of_a_model_was_for() -> None:
     made: JsonObject = {
         "began_at": "2026-03-01T12:00:00Z",
@@ -76,7 +87,10 @@ def test_lines_say_what_a_call_of_a_model_was_for() -> None:
     }
     made |= {"status": "success", "duration_ms": 5.0, "cost_usd": 0.25}
     made |= {"input_tokens": 1, "output_tokens": 2}
-    calls: list[JsonObject] = [{**made, "attempt": 1}, {**made, "attempt": 0}]
+    calls: list[JsonObject] = [
+        {**made, "attempt": 1, "first_word_ms": 3.2},
+        {**made, "attempt": 0, "first_word_ms": None},
+    ]
     answer, name = transcript_lines({"provider-calls": calls})
-    assert "model p/m attempt 1: success" in answer
-    assert "model p/m for a name or a summary: success" in name
+    assert "model p/m attempt 1: success, 5 ms (first word after 3 ms), 1 in" in answer
+    assert "model p/m for a name or a summary: success, 5 ms, 1 in" in name

@@ -11,6 +11,7 @@ import pytest
 from omnia_cli.hub.directory import HubAgent, HubState, NotRunning, Overview, Upstream
 from omnia_cli.hub.events import EventLog
 from omnia_cli.hub.server import Hub, hub_page
+from omnia_core.jsonvalue import JsonObject
 from tests.facade.scripted_runtime import LIMIT
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -35,6 +36,9 @@ class OneAgent:
         if (namespace, name) == ("shop", "stopped"):
             raise NotRunning("guide.yaml:3: the port is taken")
         return Upstream(self.port, self.token) if (namespace, name) == ("shop", "guide") else None
+
+    async def inside(self, namespace: str, name: str) -> JsonObject | None:
+        return {"template": "Hi."} if (namespace, name) == ("shop", "guide") else None
 
     async def history(self) -> Upstream | None:
         return Upstream(self.port) if self.port else None

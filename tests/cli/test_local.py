@@ -363,6 +363,23 @@ def test_evaluations_are_a_third_program_where_it_sees_the_sessions(
         assert "evals" in made.health
 
 
+@pytest.mark.parametrize(("session", "kept"), [("{}", "true"), ("{keepVariables: false}", "false")])
+def test_variables_are_kept_on_a_laptop_unless_it_is_switched_off(
+    session: str, kept: str, tmp_path: Path
+) -> None:
+    text = f"""
+        apiVersion: omnia.altairalabs.ai/v1alpha1
+        kind: AgentRuntime
+        metadata: {{name: small}}
+        spec: {{prompt: {{system: hi}}, provider: {{type: mock}}, facade: {{}}, session: {session}}}
+    """
+    wanted = desired([document(text)], {}, Settings())
+    (planned,) = wanted.plans.values()
+    machine = Machine(tmp_path, wanted.objects, Addresses(), {})
+    _, runtime = localise(planned, AgentPorts(1, 2, 3, 4), machine).processes
+    assert runtime.environment["OMNIA_SESSION_KEEP_VARIABLES"] == kept
+
+
 def test_what_an_agent_has_in_a_cluster_only_is_named(tmp_path: Path) -> None:
     text = """
         apiVersion: omnia.altairalabs.ai/v1alpha1

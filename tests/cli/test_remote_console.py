@@ -46,7 +46,12 @@ elif sys.argv[1] == "get":
     file = folder / (sys.argv[2].partition(".")[0] + ".json")
     if not file.exists():
         sys.exit("Error from server (Forbidden): " + sys.argv[2] + " is forbidden")
-    print(file.read_text())
+    listed = json.loads(file.read_text())
+    if sys.argv[3].startswith("-"):
+        print(json.dumps(listed))
+    else:
+        named = [each for each in listed["items"] if each["metadata"]["name"] == sys.argv[3]]
+        print(json.dumps(named[0])) if named else sys.exit("Error (NotFound): " + sys.argv[3])
 elif "service/broken" in sys.argv:
     sys.exit("error: unable to forward port because pod is not running")
 else:
@@ -210,6 +215,136 @@ async def test_the_history_has_a_way_and_a_token_of_its_own(tmp_path: Path) -> N
         "create token default --namespace=space --audience=omnia://space/history",
         "port-forward service/omnia-history :http --namespace=system --pod-running-timeout=30s",
     ]
+
+
+PACK = {
+    "id": "support",
+    "name": "Support",
+    "version": "1.0.0",
+    "template_engine": {"version": "v1", "syntax": "{{variable}}"},
+    "fragments": {"tone": "Be kind."},
+    "prompts": {
+        "default": {
+            "id": "default",
+            "name": "Default",
+            "version": "1.0.0",
+            "system_template": "{{fragment:tone}} On {{plan}}.",
+            "validators": [
+                {"type": "max_length", "enabled": True, "params": {"max_characters": 100}}
+            ],
+        }
+    },
+    "evals": [{"id": "polite", "type": "contains", "trigger": "every_turn",
+               "params": {"patterns": ["please"]}}],
+}  # fmt: skip
+
+
+def promptpack(version: str, **status: Any) -> Any:
+    place = {"name": f"support-{version}", "key": "pack.json"}
+    spec = {"packName": "support", "version": version,
+            "source": {"type": "configmap", "configMapRef": place}}  # fmt: skip
+    return {"metadata": {"name": f"support-{version}"}, "spec": spec, "status": status}
+
+
+def content(version: str, template: str) -> Any:
+    prompt = {**PACK["prompts"]["default"], "system_template": template}  # type: ignore[index]
+    pack = {**PACK, "version": version, "prompts": {"default": prompt}}
+    name = f"support-{version}"
+    return {"metadata": {"name": name}, "data": {"pack.json": orjson.dumps(pack).decode()}}
+
+
+REGISTRY = {
+    "metadata": {"name": "tools"},
+    "spec": {
+        "handlers": [
+            {
+                "name": "crm",
+                "type": "http",
+                "tool": {"name": "lookup", "description": "Looks.", "inputSchema": {"a": 1}},
+                "httpConfig": {"endpoint": "http://crm.internal/v1"},
+            },
+            {"name": "desk", "type": "mcp"},
+        ]
+    },
+    "status": {
+        "discoveredTools": [
+            {"name": "ticket", "handlerName": "desk", "description": "Opens one.",
+             "endpoint": "http://desk.internal", "status": "Unavailable"}
+        ]
+    },
+}  # fmt: skip
+MODEL = {
+    "type": "openai",
+    "model": "m-1",
+    "secretRef": {"name": "model-key"},
+    "defaults": {"contextWindow": 8000, "truncationStrategy": "summarize"},
+    "pricing": {"inputCostPer1K": 0.5, "outputCostPer1K": 2},
+}
+
+
+REFERRING = document("agent", promptPackRef={"name": "support"}, toolRegistryRef={"name": "tools"})
+
+
+async def test_what_is_inside_is_read_with_the_rights_of_the_person(tmp_path: Path) -> None:
+    kubectl = Kubectl(tmp_path, 1)
+    kubectl.lists("agentruntimes", REFERRING)
+    kubectl.lists(
+        "promptpacks",
+        promptpack("1.0.0", canaryVersion="1.1.0", canaryWeight=25),
+        promptpack("1.1.0"),
+    )
+    kubectl.lists(
+        "configmap",
+        content("1.0.0", "{{fragment:tone}} On {{plan}}."),
+        content("1.1.0", "On {{plan}}."),
+    )
+    kubectl.lists("toolregistries", REGISTRY)
+    kubectl.lists("providers", {"metadata": {"name": "fast"}, "spec": MODEL})
+    async with aiohttp.ClientSession() as session, console(kubectl) as (url, _):
+        async with session.get(f"{url}hub/agents/space/agent/inside") as answer:
+            text = await answer.text()
+        for other in ("space/nobody", "elsewhere/agent"):
+            async with session.get(f"{url}hub/agents/{other}/inside") as answer:
+                assert answer.status == 404
+    found = orjson.loads(text)
+    assert found["versions"] == [
+        {"version": "1.0.0", "weight": 75, "template": "Be kind. On {{plan}}."},
+        {"version": "1.1.0", "weight": 25, "template": "On {{plan}}."},
+    ]
+    assert found["template"] == "Be kind. On {{plan}}."
+    assert (found["validators"], found["evals"]) == (["max_length"], ["polite"])
+    ticket, lookup = found["tools"]
+    assert (ticket["handler"], ticket["type"], ticket["unreachable"]) == ("desk", "mcp", True)
+    assert (lookup["name"], lookup["handler"], lookup["input_schema"]) == (
+        "lookup", "crm", {"a": 1},
+    )  # fmt: skip
+    assert found["providers"] == [
+        {"name": "default", "type": "openai", "model": "m-1", "input_usd": 500, "output_usd": 2000}
+    ]
+    assert found["window"] == {"tokens": 8000, "then": "summarize"}
+    assert found["notes"] == []
+    for hidden in ("internal", "model-key"):
+        assert hidden not in text
+
+
+async def test_what_of_the_inside_may_not_be_read_is_left_out_and_noted(tmp_path: Path) -> None:
+    kubectl = Kubectl(tmp_path, 1)
+    kubectl.lists("agentruntimes", REFERRING)
+    kubectl.lists("promptpacks", promptpack("1.0.0"))
+    kubectl.lists("toolregistries", {"metadata": {"name": "tools"}, "spec": 7})
+    async with (
+        aiohttp.ClientSession() as session,
+        console(kubectl) as (url, _),
+        session.get(f"{url}hub/agents/space/agent/inside") as answer,
+    ):
+        found = await answer.json()
+    assert found["versions"] == [{"version": "1.0.0", "weight": 100, "template": ""}]
+    assert (found["tools"], found["providers"], found["window"]) == ([], [], None)
+    prompt, provider, tools = found["notes"]
+    assert prompt.startswith("the prompt of version 1.0.0 is left out: configmap/support-1.0.0")
+    assert "forbidden" in prompt
+    assert provider.startswith('the provider "default" is left out: ')
+    assert tools.startswith("tools are left out: kubectl printed something unexpected")
 
 
 async def test_what_changes_in_the_cluster_is_published(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ TESTS = ROOT / "tests"
 # Tables on these pages have no other kind of row.
 PAGES = ("websocket.md", "doors.md", "chat.md", "openai.md", "agui.md", "a2a.md", "mcp.md")
 # These have other tables too.
-PARTLY = ("history.md",)
+PARTLY = ("history.md", "sessions.md")
 # `make test` does not run these.
 ELSEWHERE = ("cluster", "load")
 

@@ -36,6 +36,8 @@ async def test_messages_come_back_as_they_were(bed: Bed) -> None:
         Message(role="tool", content="ünï\ncode \x00", tool_call_id="1", is_error=True),
         Message(role="assistant", content="", finish_reason="cancelled", created_at="2026-01-01"),
         Message("user", "and?", pack_version="1.0.0", variant="candidate", user_id="5a3f"),
+        Message("user", "kept", variables={"plan": "ünï\n\x00", "empty": ""}),
+        Message("user", "kept too", variables={}),
     )
     await bed.store.append("a", messages, expected_length=0)
     assert await bed.store.load("a") == Session("a", messages)

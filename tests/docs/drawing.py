@@ -8,6 +8,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from docs.site.picture_names import PICTURES, picture_name
@@ -33,15 +34,21 @@ def diagrams() -> Iterator[tuple[Path, str]]:
             yield page, text.strip()
 
 
-def draw(browser: Chromium, text: str) -> str:
-    """Return a Mermaid text as an SVG document."""
-    name = picture_name(text).removesuffix(".svg")
+@contextmanager
+def mermaid(browser: Chromium) -> Iterator[Tab]:
+    """Open a tab with Mermaid in it: to load that takes longer than to draw."""
     with browser.target() as session:
         tab = Tab(browser, session)
         tab.value(MERMAID.read_text(encoding="utf-8") + "; true")
         tab.value(f"mermaid.initialize({_SETTINGS}); true")
-        tab.send("Runtime.evaluate", expression=f"window.text = {_quoted(text)}")
-        return str(tab.value(f"mermaid.render('p{name}', window.text).then((drawn) => drawn.svg)"))
+        yield tab
+
+
+def draw(tab: Tab, text: str) -> str:
+    """Return a Mermaid text as an SVG document."""
+    name = picture_name(text).removesuffix(".svg")
+    tab.send("Runtime.evaluate", expression=f"window.text = {_quoted(text)}")
+    return str(tab.value(f"mermaid.render('p{name}', window.text).then((drawn) => drawn.svg)"))
 
 
 def _quoted(text: str) -> str:
@@ -58,10 +65,12 @@ def main() -> int:
     for file in PICTURES.glob("*.svg"):
         if file.name not in wanted or "--all" in sys.argv:
             file.unlink()
-    with tempfile.TemporaryDirectory() as profile, chromium(program, Path(profile)) as browser:
+    with ExitStack() as stack:
+        profile = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        tab = stack.enter_context(mermaid(stack.enter_context(chromium(program, profile))))
         for name, text in wanted.items():
             if not (PICTURES / name).exists():
-                (PICTURES / name).write_text(draw(browser, text) + "\n", encoding="utf-8")
+                (PICTURES / name).write_text(draw(tab, text) + "\n", encoding="utf-8")
     return 0
 
 

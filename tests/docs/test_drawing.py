@@ -1,14 +1,15 @@
 """The pictures of the site are what Mermaid draws."""
 
 import re
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
 from docs.site.picture_names import PICTURES, picture_name
 from tests.browser.chromium import Chromium
 from tests.browser.conftest import browser
-from tests.docs.drawing import MERMAID, diagrams, draw
+from tests.browser.tab import Tab
+from tests.docs.drawing import MERMAID, diagrams, draw, mermaid
 from tests.docs.test_site import needs
 
 __all__ = ["browser"]
@@ -21,11 +22,18 @@ def words(svg: str) -> list[str]:
     return sorted(re.sub(r"<[^>]+>", " ", shown).split())
 
 
+@pytest.fixture(scope="module")
+def drawing(browser: Chromium) -> Iterator[Tab]:
+    """A tab with Mermaid in it."""
+    needs(MERMAID, "make test")
+    with mermaid(browser) as tab:
+        yield tab
+
+
 @pytest.mark.parametrize("text", TEXTS)
-def test_a_picture_shows_what_mermaid_draws(browser: Chromium, text: str) -> None:
-    needs(Path(MERMAID), "make test")
+def test_a_picture_shows_what_mermaid_draws(drawing: Tab, text: str) -> None:
     kept = (PICTURES / picture_name(text)).read_text(encoding="utf-8")
-    drawn = draw(browser, text)
+    drawn = draw(drawing, text)
     assert words(kept) == words(drawn)
     assert kept.count("<path") == drawn.count("<path")
 

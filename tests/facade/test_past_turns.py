@@ -90,7 +90,11 @@ RECORDED = pb.ReadConversationResponse(
     earlier_turns=7,
     messages=[
         pb.ConversationMessage(
-            role="user", content="Where is it?", pack_version="2.1.0", variant="canary"
+            role="user",
+            content="Where is it?",
+            pack_version="2.1.0",
+            variant="canary",
+            variables=pb.KeptVariables(values={"plan": "gold"}),
         ),
         pb.ConversationMessage(role="assistant", content="On its way", finish_reason="stop"),
     ],
@@ -108,6 +112,7 @@ RECORDED = pb.ReadConversationResponse(
                     output_tokens=5,
                     cost_usd=0.25,
                     duration_ms=900.5,
+                    first_word_ms=610.5,
                 ),
                 pb.ProviderCall(status="of a runtime to come"),
             ],
@@ -162,6 +167,7 @@ async def test_what_is_recorded_of_a_turn_is_told_with_it(*, inside: bool) -> No
     turns: Any = body["turns"]
     (turn,) = turns
     assert (turn["pack_version"], turn["variant"]) == ("2.1.0", "canary")
+    assert turn["variables"] == {"plan": "gold"}
     hidden = {"handler": "crm"} if inside else {}
     assert turn["trail"] == {
         "began_at": "2026-11-30T10:00:00Z",
@@ -178,6 +184,7 @@ async def test_what_is_recorded_of_a_turn_is_told_with_it(*, inside: bool) -> No
                 "cached_tokens": 0,
                 "cost_usd": 0.25,
                 "duration_ms": 900.5,
+                "first_word_ms": 610.5,
             }
         ],
         "tool_calls": [

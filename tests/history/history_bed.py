@@ -32,7 +32,14 @@ def audit(
     provider: str, cost: float, *, status: Any = "completed", tag: Any = "agent"
 ) -> AuditTrail:
     call = ProviderCall(
-        AT, provider, "m-1", "success", input_tokens=10, cost_usd=cost, duration_ms=600
+        AT,
+        provider,
+        "m-1",
+        "success",
+        input_tokens=10,
+        cost_usd=cost,
+        duration_ms=600,
+        first_word_ms=412.5,
     )
     tool = ToolExecution(AT, "1", "look_up", "crm", "{}", "success", 3.5)
     events = (RuntimeEvent(AT, EventKind.TURN_BEGAN), RuntimeEvent(AT, EventKind.TURN_ENDED))

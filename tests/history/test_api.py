@@ -1,5 +1,7 @@
 """The history API over the databases that have a history."""
 
+import contextlib
+import sqlite3
 from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
@@ -28,8 +30,10 @@ from tests.history.history_bed import (
     api,
     audit,
     database,
+    file_in,
     get,
     ids,
+    keep,
     result,
     store_at,
 )
@@ -171,6 +175,7 @@ async def test_a_session_shows_what_happened_in_it(filled: str) -> None:
         assert (await get(client, "sessions/a%00%20odd%2Fid"))["cost_usd"] == 2.0
         (call,) = (await get(client, "sessions/s2/provider-calls"))["items"]
         assert (call["provider"], call["input_tokens"], call["turn"]) == ("default", 10, 1)
+        assert call["first_word_ms"] == 412.5
         (tool,) = (await get(client, "sessions/s2/tool-calls"))["items"]
         assert (tool["name"], tool["handler"], tool["status"]) == ("look_up", "crm", "success")
         events = (await get(client, "sessions/s2/events"))["items"]
@@ -191,7 +196,13 @@ async def test_the_turns_of_a_session_have_everything_that_is_recorded_of_them(o
     seed = [Message("user", "elsewhere"), Message("assistant", "said", finish_reason="imported")]
     length = 0
     for turn in (1, 2, 3, 4):
-        asked = Message("user", f"q{turn}", pack_version=f"{turn}.0.0", variant="candidate")
+        asked = Message(
+            "user",
+            f"q{turn}",
+            pack_version=f"{turn}.0.0",
+            variant="candidate",
+            variables={"plan": "gold"} if turn == 2 else None,
+        )
         # The second turn begins with what the first one left behind.
         rest = [Message("assistant", "cut", finish_reason="interrupted")] if turn == 2 else []
         beginning = [*(seed if turn == 1 else rest), asked]
@@ -208,7 +219,8 @@ async def test_the_turns_of_a_session_have_everything_that_is_recorded_of_them(o
                 events=(ended[turn],),
             )  # fmt: skip
             length = await store.append("s1", [answer], expected_length=length, audit=done)
-    await store.rename("s1", "Named", expected_name="", audit=AuditTrail(provider_calls=call))
+    naming = AuditTrail(provider_calls=(structs.replace(call[0], attempt=0),))
+    await store.rename("s1", "Named", expected_name="", audit=naming)
     await store.add_eval_results(
         [structs.replace(result("polite", EvalOutcome.PASSED, 1.0, turn=2), session="s1")]
     )
@@ -232,10 +244,44 @@ async def test_the_turns_of_a_session_have_everything_that_is_recorded_of_them(o
     assert [len(each["events"]) for each in items] == [0, 1, 2, 2, 1]
     assert [len(each["eval_results"]) for each in items] == [0, 0, 1, 0, 0]
     assert items[2]["began_at"] == items[2]["ended_at"] == AT
+    assert [each["variables"] for each in items] == [None, None, {"plan": "gold"}, None, None]
+    assert [each["first_word_ms"] for each in items] == [None, None, 412.5, 412.5, None]
     assert items[4]["ended_at"] is None
     # The fourth turn runs: whoever asks again gets it again.
     assert [each["turn"] for each in polled["items"]] == [4]
     assert polled["last"] == rest_of_it["last"]
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        pytest.param("ALTER TABLE omnia.provider_calls DROP COLUMN first_word_ms", id="postgres"),
+        pytest.param(
+            "ALTER TABLE provider_calls DROP COLUMN first_word_ms; PRAGMA user_version = 6",
+            id="sqlite",
+        ),
+    ],
+)
+async def test_a_history_reads_what_no_agent_of_its_version_has_migrated(
+    before: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    if "user_version" in before:
+        url = file_in(tmp_path)
+    else:
+        url = await database(request.getfixturevalue("postgres"), "older")
+    await keep(url, "shop", "s1", audit("default", 0.25))
+    if "user_version" in before:
+        with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite://"))) as connection:
+            connection.executescript(before)
+    else:
+        connected = await asyncpg.connect(url)
+        await connected.execute(before)
+        await connected.close()
+    async with api(url) as client:
+        (call,) = (await get(client, "sessions/s1/provider-calls"))["items"]
+        (turn,) = (await get(client, "sessions/s1/turns"))["items"]
+    assert (call["first_word_ms"], call["duration_ms"]) == (None, 600)
+    assert turn["provider_calls"] == [call]
 
 
 @pytest.mark.covers("history.md#turns-limit")

@@ -34,7 +34,10 @@ CASES: list[tuple[JsonObject, str, str]] = [
     (
         objects.agent({"session": {"key": 1}}),
         "spec.session.key",
-        "unknown field key; the fields here are naming, persistentVolumeClaim, storeRef, ttl, type",
+        (
+            "unknown field key; the fields here are keepVariables, naming, persistentVolumeClaim,"
+            " storeRef, ttl, type"
+        ),
     ),
     (
         objects.agent({"mode": "agnet"}),

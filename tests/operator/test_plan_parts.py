@@ -407,6 +407,16 @@ def test_names_of_sessions_are_asked_for_where_they_are_enabled() -> None:
     }
 
 
+@pytest.mark.parametrize(("given", "variable"), [(None, None), (True, "true"), (False, "false")])
+def test_variables_are_kept_where_the_session_says_so(
+    *, given: bool | None, variable: str | None
+) -> None:
+    made = planned(objects.agent({"session": {"keepVariables": given}}))
+    assert made.runtime
+    rendered = {each.name: each.value for each in made.runtime.env.render()}
+    assert rendered.get("OMNIA_SESSION_KEEP_VARIABLES") == variable
+
+
 def test_a_budget_reaches_the_runtime() -> None:
     def variables(given: JsonObject | None) -> dict[str, str | None]:
         made = planned(objects.agent({"budget": given} if given else {}))

@@ -17,7 +17,7 @@ from omnia_runtime.configuration.reload import LiveConfiguration
 from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.observe.audit import MAX_RECORDS, AuditRecorder, record_event, recording
 from omnia_runtime.ports.listener import AgentListener, DiscardingListener
-from omnia_runtime.ports.model import ChatModel, ChatRequest, ProviderError
+from omnia_runtime.ports.model import ChatModel, ChatRequest, ProviderError, ToolCallRequest
 from omnia_runtime.providers.fallback import FallbackModel
 from omnia_runtime.providers.retry import RetryingModel, Timing
 from omnia_runtime.providers.wrappers import MeteredModel
@@ -27,7 +27,7 @@ from omnia_runtime.turns.media import MediaLoader
 from omnia_runtime.turns.session_turns import SessionTurns
 from omnia_runtime.turns.tracing import RuntimeTracing
 from omnia_runtime.turns.turn import Caller, UserTurn
-from tests.runtime.scripted import Mounted, ScriptedModel, http_tool, metrics, pack, says
+from tests.runtime.scripted import Mounted, ScriptedModel, asks, http_tool, metrics, pack, says
 from tests.services import free_port
 
 CALLS = {"tool_calls": [{"name": "lookup", "arguments": {"id": 7}}]}
@@ -238,6 +238,21 @@ async def test_retries_and_the_one_who_steps_in_are_told() -> None:
         ("provider_retried", "default: rate_limited"),
         ("provider_fallback", "default to fallback"),
     ]
+
+
+async def test_the_first_word_of_an_answer_is_recorded_and_a_call_of_a_tool_is_none() -> None:
+    speaks = [ToolCallRequest("t1", "look", "{}"), *says("a", "b")]
+    with recording(AuditRecorder()) as recorder:
+        for model in (ScriptedModel(speaks), ScriptedModel(asks("look"))):
+            metered = MeteredModel(model, "p", "m", metrics())
+            async with aclosing(metered.stream(ChatRequest("", []))) as events:
+                async for _ in events:
+                    pass
+    assert recorder
+    spoken, silent = recorder.take().provider_calls
+    assert spoken.first_word_ms is not None
+    assert 0 <= spoken.first_word_ms <= spoken.duration_ms
+    assert silent.first_word_ms is None
 
 
 def test_what_is_done_beside_the_turns_is_no_attempt_at_an_answer() -> None:

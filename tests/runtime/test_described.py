@@ -50,9 +50,10 @@ def configuration(mounted: Mounted) -> Configuration:
 
 
 def test_the_agent_is_told_without_keys_and_addresses(configuration: Configuration) -> None:
-    told = describe_agent(configuration)
+    told = describe_agent(configuration, {})
     assert told.pack == "support"
     assert [(each.version, each.weight) for each in told.versions] == [("1.0.0", 100)]
+    assert told.versions[0].template == told.template
     assert told.template == "Be kind. You work for {{company}}, plan {{plan}}."
     company, plan = told.variables
     assert (company.name, company.required, company.description) == ("company", True, "Who asks.")
@@ -60,6 +61,9 @@ def test_the_agent_is_told_without_keys_and_addresses(configuration: Configurati
     (tool,) = told.tools
     assert (tool.name, tool.handler, tool.type) == ("lookup", "lookup-handler", "http")
     assert orjson.loads(tool.input_schema_json)["properties"] == {"id": {"type": "string"}}
+    assert not tool.unreachable
+    (tool,) = describe_agent(configuration, {"lookup-handler": True}).tools
+    assert tool.unreachable
     (provider,) = told.providers
     assert (provider.model, provider.input_usd, provider.output_usd) == ("m-1", 500, 2000)
     assert (told.window_tokens, told.window_strategy) == (8000, "summarize")

@@ -5,6 +5,7 @@ from typing import Literal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from omnia_core.conversation.finish_reasons import INTERRUPTED
 from omnia_core.conversation.parts import Media, Part
@@ -63,6 +64,17 @@ def test_deleted_turns_are_counted_and_the_rest_of_one_is_left_out() -> None:
     assert response.earlier_turns == 3
 
 
+def test_the_variables_of_a_message_are_told_where_they_are_kept_and_fit() -> None:
+    kept = [Message("user", "a", variables=given) for given in (None, {}, {"plan": "gold"})]
+    response = conversation_response(Session("s", (*kept,)), 0, show_tools=False)
+    told = [dict(each.variables.values) if each.HasField("variables") else None
+            for each in response.messages]  # fmt: skip
+    assert told == [None, {}, {"plan": "gold"}]
+    long = Message("user", "b", variables={"plan": "x" * 100})
+    short = conversation_response(Session("s", (long,)), 0, show_tools=False, characters=50)
+    assert not short.messages[0].HasField("variables")
+
+
 def test_what_was_said_before_the_runtime_died_is_told_without_placeholders() -> None:
     cut = (
         Message("assistant", "so far", tool_calls=(CALL,), finish_reason=INTERRUPTED),
@@ -89,6 +101,7 @@ def test_the_data_of_media_stays_in_the_store() -> None:
 
 
 CALLED = ProviderCall("2026-11-30T10:00:00Z", "default", "m-1", "error", "overloaded", 1)
+SPOKEN = structs.replace(CALLED, status="success", fault="", first_word_ms=0.0)
 FAILED = RuntimeEvent("2026-11-30T10:00:02Z", EventKind.TURN_FAILED, "see http://10.0.0.1/secret")
 RETRIED = RuntimeEvent("2026-11-30T10:00:01Z", EventKind.PROVIDER_RETRIED, "default: overloaded")
 EXECUTED = ToolExecution("2026-11-30T10:00:01Z", "c1", "look", "crm", "", "success", 3.5)
@@ -110,10 +123,12 @@ RESULT = EvalResult(
 
 def test_each_turn_has_what_is_recorded_of_it() -> None:
     session = Session("s", (*ONE, *TWO))
-    trail = SessionTrail(session.length, 2, {1: TRAIL, 2: TurnTrail((CALLED,))})
+    trail = SessionTrail(session.length, 2, {1: TRAIL, 2: TurnTrail((SPOKEN,))})
     recorded = TurnRecords(trail, [RESULT])
     both = conversation_response(session, 0, show_tools=True, recorded=recorded)
     assert [(each.turn, len(each.provider_calls)) for each in both.trails] == [(1, 1), (2, 1)]
+    silent, spoken = (each.provider_calls[0] for each in both.trails)
+    assert [each.HasField("first_word_ms") for each in (silent, spoken)] == [False, True]
     (tool,) = both.trails[0].tool_calls
     assert (tool.call_id, tool.handler, tool.duration_ms) == ("c1", "crm", 3.5)
     (result,) = both.eval_results

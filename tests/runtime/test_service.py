@@ -249,6 +249,27 @@ async def test_variables_come_from_the_messages_metadata(mounted: Mounted, start
         assert kinds(await stream.ask("hi", customer="Ada")) == ["chunk", "done"]
 
 
+@pytest.mark.covers("sessions.md#kept-variables")
+@pytest.mark.parametrize("keeps", [None, "false", "true"])
+async def test_declared_variables_are_kept_with_their_message_if_so_configured(
+    mounted: Mounted, start: Start, keeps: str | None
+) -> None:
+    mounted.write_pack(
+        pack("For {{plan}}.", variables=[{"name": "plan", "type": "string", "required": False}])
+    )
+    start(**({"OMNIA_SESSION_KEEP_VARIABLES": keeps} if keeps else {}))
+    async with client(mounted) as stub:
+        stream = Stream(stub)
+        await stream.ask("hi", plan="gold", password="1234")
+        await stream.ask("ho")
+        read = await stub.ReadConversation(pb.ReadConversationRequest(session_id="s1"))
+    told = [each.variables for each in read.messages if each.HasField("variables")]
+    assert [dict(each.values) for each in told] == (
+        [{"plan": "gold"}, {}] if keeps == "true" else []
+    )
+    assert "1234" not in str(read)
+
+
 async def test_a_session_is_known_once_it_began(mounted: Mounted, start: Start) -> None:
     start()
     async with client(mounted) as stub:

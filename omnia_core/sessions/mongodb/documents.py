@@ -30,6 +30,7 @@ MAX_DOCUMENT_BYTES = 15 << 20
 # How many appends a daily sum remembers, so that none is added twice.
 _REMEMBERED = 64
 _NO_BUCKET = "more"
+_FIRST_WORDS = "first_words_ms"
 _TOKENS_AND_COST = ("input_tokens", "output_tokens", "cached_tokens", "cost_usd")
 BUCKET_NAMES = (*(f"le_{bound}" for bound in BOUNDS), _NO_BUCKET)
 
@@ -228,11 +229,21 @@ def checked(document: Document) -> Document:
 
 def _trail(audit: AuditTrail) -> Document:
     trail: Document = _texts(msgspec.to_builtins(audit), replace_nul)
+    # Beside the calls and not in them: the history of earlier versions refuses fields of a call
+    # that it does not know.
+    trail[_FIRST_WORDS] = [call.pop("first_word_ms") for call in trail["provider_calls"]]
     for call in (*trail["provider_calls"], *trail["tool_calls"]):
         call["began_at"] = _date(call["began_at"])
     for event in trail["events"]:
         event["at"] = _date(event["at"])
     return trail
+
+
+def provider_calls(trail: Document) -> list[Document]:
+    """Return the calls of models in a trail, each with all its fields."""
+    calls: list[Document] = trail["provider_calls"]
+    first_words = trail.get(_FIRST_WORDS) or [None] * len(calls)
+    return [call | {"first_word_ms": first} for call, first in zip(calls, first_words, strict=True)]
 
 
 def session_update(append: Document) -> Document:

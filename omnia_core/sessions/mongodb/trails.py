@@ -1,12 +1,14 @@
 """The audit trail of the last turns of a session in MongoDB: it lies in the appends."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+from operator import itemgetter
 
 import msgspec
 
 from omnia_core.sessions.audit import ProviderCall, RuntimeEvent, ToolExecution, timestamp
 from omnia_core.sessions.mongodb.client import Collections, Document
+from omnia_core.sessions.mongodb.documents import provider_calls
 from omnia_core.sessions.trail import MOST_RECORDS, SessionTrail, TrailRow, session_trail
 
 
@@ -26,22 +28,22 @@ async def find_trails(
 
 def decode_trail(session: Document, appends: Sequence[Document]) -> SessionTrail:
     """Return the trail in the appends of `find_trails`."""
-    call = partial(_rows, appends, "provider_calls", "began_at", ProviderCall)
-    tool = partial(_rows, appends, "tool_calls", "began_at", ToolExecution)
-    event = partial(_rows, appends, "events", "at", RuntimeEvent)
+    call = partial(_rows, appends, provider_calls, "began_at", ProviderCall)
+    tool = partial(_rows, appends, itemgetter("tool_calls"), "began_at", ToolExecution)
+    event = partial(_rows, appends, itemgetter("events"), "at", RuntimeEvent)
     return session_trail(session["length"], session["turns"], (call(), tool(), event()))
 
 
 def _rows(
     appends: Sequence[Document],
-    kind: str,
+    records: Callable[[Document], list[Document]],
     time: str,
     record: type[ProviderCall | ToolExecution | RuntimeEvent],
 ) -> list[TrailRow]:
     """Return the records of a kind, the newest first."""
     rows: list[TrailRow] = []
     for append in appends:
-        for found in reversed(append["trail"][kind]):
+        for found in reversed(records(append["trail"])):
             fields = found | {time: timestamp(found[time])}
             if "arguments" in fields:
                 fields["arguments"] = ""

@@ -108,9 +108,9 @@ _TOOL_CALL = (
 )
 _PROVIDER_CALL = (
     "INSERT INTO provider_calls (session, number, turn, began_at, provider, model, status, fault,"
-    " attempt, input_tokens, output_tokens, cached_tokens, cost_usd, duration_ms)"
+    " attempt, input_tokens, output_tokens, cached_tokens, cost_usd, duration_ms, first_word_ms)"
     " VALUES (?1, (SELECT coalesce(max(number), 0) + 1 FROM provider_calls WHERE session = ?1),"
-    " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _EVENT = (
     "INSERT INTO runtime_events (session, number, turn, at, kind, detail)"

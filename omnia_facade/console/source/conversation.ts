@@ -2,27 +2,17 @@
 
 import { forkBefore, Forks, type Variants } from "./forks";
 import { mediaParts } from "./media";
+import { Note } from "./note";
 import { Changes } from "./parts/changes";
-import type { Recorded } from "./trail";
-import { Turn, type PastMessage } from "./turn";
+import { connectedAgain, FORGOTTEN, GONE, MOST_TURNS, pastOf, recalled, type Past } from "./past";
+import { Turn } from "./turn";
 import type { Fault, Frame, UploadTicket } from "./wire/frames";
-import { asJson, Refused } from "./wire/http";
+import { Refused } from "./wire/http";
 import { Connection, type State } from "./wire/socket";
 
 const SESSION_FORM = /^[A-Za-z0-9._:-]{1,128}$/;
 // Errors of one frame: the turn continues.
 const BESIDE = ["TOOL_FAILED", "MEDIA_NOT_ENABLED", "UPLOAD_FAILED"];
-const PAST_TURNS = 30;
-// As many as the server tells at once.
-const MOST_TURNS = 100;
-
-export class Note {
-  readonly kind = "note";
-  constructor(
-    readonly key: string,
-    readonly text: string,
-  ) {}
-}
 
 // What a session tries out from its first message on.
 export interface Trial {
@@ -30,11 +20,6 @@ export interface Trial {
   provider: string;
   // The template of the prompt.
   system?: string;
-}
-
-interface Past {
-  earlier: number;
-  turns: (Recorded & { messages: [PastMessage, ...PastMessage[]] })[];
 }
 
 export class Conversation extends Changes {
@@ -56,11 +41,12 @@ export class Conversation extends Changes {
   #said: boolean;
   // Whether it was begun before this page was loaded.
   #continued = false;
+  #isReading = false;
   // How many turns of the session are not shown.
   #earlier = 0;
   #upload: PromiseWithResolvers<UploadTicket | null> | null = null;
   #notes = 0;
-  readonly #forks = new Forks();
+  readonly #forks: Forks;
   #forking = false;
 
   // `base` is what the paths of the agent begin with; `session` is the one to resume, empty for a new one, which
@@ -72,6 +58,7 @@ export class Conversation extends Changes {
     private readonly trial?: Trial,
   ) {
     super();
+    this.#forks = new Forks(base);
     this.#resuming = session;
     this.#said = session !== "";
     this.#connection = new Connection(base, {
@@ -96,6 +83,24 @@ export class Conversation extends Changes {
   // The session that can be resumed; empty while nothing was said.
   get kept(): string {
     return this.#resuming || (this.#said ? this.session : "");
+  }
+
+  // Whether what was said before is still to come.
+  get isReading(): boolean {
+    return this.#isReading || this.#resuming !== "";
+  }
+
+  // How many messages are sent before this one; -1 when it does not wait.
+  waitsAfter(turn: Turn): number {
+    return this.#queue.indexOf(turn);
+  }
+
+  // A message that waits is not sent.
+  takeBack(turn: Turn): void {
+    if (this.waitsAfter(turn) < 0) return;
+    this.#queue.splice(this.waitsAfter(turn), 1);
+    this.items = this.items.filter((each) => each !== turn);
+    this.changed();
   }
 
   // What was said first, as far as it is shown.
@@ -242,9 +247,12 @@ export class Conversation extends Changes {
     if (body?.resumed) {
       this.name = body.session_name ?? "";
       const isFirst = !this.session;
+      // A fork is announced likewise, without a lost connection.
+      const isAgain = this.#resuming !== "" && this.turns.some((each) => each.state === "settled");
       this.#adopt(id, "");
       this.#continued ||= isFirst;
       if (isFirst) void this.#showPast(id);
+      else if (isAgain) this.note(connectedAgain(this.turns));
       return;
     }
     this.#announced = id;
@@ -255,11 +263,11 @@ export class Conversation extends Changes {
 
   #refused({ code, message }: Fault): void {
     if (this.#resuming && !this.running) {
-      const lost = code === "SESSION_EXPIRED" || code === "SESSION_NOT_FOUND";
-      this.#adopt(
-        lost ? this.#announced : this.#resuming,
-        lost ? "That conversation no longer exists. A new one was started." : `${code}: ${message}`,
-      );
+      if (code === "SESSION_EXPIRED" || code === "SESSION_NOT_FOUND") {
+        this.#adopt(this.#announced, this.turns.length ? FORGOTTEN : GONE);
+      } else {
+        this.#adopt(this.#resuming, `${code}: ${message}`);
+      }
     } else if (this.#upload && [...BESIDE, "RATE_LIMITED"].includes(code)) {
       if (code === "MEDIA_NOT_ENABLED") this.#upload.resolve(null);
       else this.#upload.reject(new Refused(0, code, message));
@@ -359,9 +367,9 @@ export class Conversation extends Changes {
     const number = this.numberOf(turn);
     const last = this.count - number + 1;
     if (turn.state !== "settled" || last > MOST_TURNS) return;
-    let found: Recorded = {};
+    let found: Partial<Past["turns"][number]> = {};
     try {
-      const { earlier, turns } = await this.#past(id, last);
+      const { earlier, turns } = await pastOf(this.base, id, last);
       found = turns[number - earlier - 1] ?? {};
     } catch {
       // What the page measured stays.
@@ -369,33 +377,25 @@ export class Conversation extends Changes {
     if (this.session === id) turn.trace(found, { isPast: false });
   }
 
-  #past(id: string, last: number): Promise<Past> {
-    return asJson<Past>(`${this.base}api/sessions/${encodeURIComponent(id)}/turns?last=${last}`);
-  }
-
   // What was said before this page was loaded, from the session store.
   async #showPast(id: string): Promise<void> {
     let past: Past;
+    this.#isReading = true;
     try {
-      past = await this.#past(id, PAST_TURNS);
+      past = await pastOf(this.base, id);
     } catch (refused) {
       if (this.session === id) {
         this.note(`Conversation resumed. Earlier messages cannot be shown: ${(refused as Error).message}`);
       }
       return;
+    } finally {
+      this.#isReading = false;
     }
     // Another conversation may have been chosen meanwhile.
     if (this.session !== id) return;
     this.#earlier = past.earlier;
     const earlier = past.earlier ? [this.#noted(`${past.earlier} earlier turns are not shown.`)] : [];
-    const turns = past.turns.map(({ messages: [mine, ...answer], ...recorded }) => {
-      const turn = new Turn(mine.content ?? "");
-      turn.fileNames = (mine.media ?? []).map((each) => each.mime_type || "a file");
-      turn.recall(answer, mine.created_at);
-      turn.trace(recorded, { isPast: true });
-      return turn;
-    });
-    this.items = [...earlier, ...turns, this.#noted("Conversation resumed"), ...this.items];
+    this.items = [...earlier, ...recalled(past), this.#noted("Conversation resumed"), ...this.items];
     this.changed();
   }
 }

@@ -17,6 +17,12 @@ export interface Variants {
   at: number;
 }
 
+// As this tab keeps them: the sessions of each group, and where a session and turn are among them.
+interface Kept {
+  groups: string[][];
+  places: [place: string, group: number, at: number][];
+}
+
 // Begins a session before a turn; empty when the session has nothing from that turn on.
 export async function forkBefore(base: string, session: string, shown: Turn[], turn: Turn): Promise<string> {
   const path = `${base}api/sessions/${encodeURIComponent(session)}`;
@@ -47,9 +53,26 @@ function kept(stored: string[], shown: string[], at: number): number {
   return left;
 }
 
+// As many as a tab keeps.
+const MOST_KEPT = 500;
+
 // What this tab knows of forks: by session and number of the turn.
 export class Forks {
   readonly #known = new Map<string, Variants>();
+  readonly #key: string;
+
+  // `base` is what the paths of the agent begin with.
+  constructor(base: string) {
+    this.#key = `omnia.forks ${base}`;
+    try {
+      const { groups, places }: Kept = JSON.parse(sessionStorage.getItem(this.#key) ?? "");
+      for (const [place, group, at] of places) {
+        if (typeof groups[group]?.[at] === "string") this.#known.set(place, { sessions: groups[group], at });
+      }
+    } catch {
+      // Nothing is kept there, or something else.
+    }
+  }
 
   of(session: string, turn: number): Variants | undefined {
     return this.#known.get(`${turn} ${session}`);
@@ -64,10 +87,18 @@ export class Forks {
       const variants = this.of(session, earlier);
       if (variants) this.#put(forked, earlier, variants);
     }
+    this.#keep();
   }
 
   #put(session: string, turn: number, variants: Variants): Variants {
     this.#known.set(`${turn} ${session}`, variants);
     return variants;
+  }
+
+  #keep(): void {
+    const latest = [...this.#known].slice(-MOST_KEPT);
+    const groups = [...new Set(latest.map(([, { sessions }]) => sessions))];
+    const places = latest.map(([place, { sessions, at }]) => [place, groups.indexOf(sessions), at]);
+    sessionStorage.setItem(this.#key, JSON.stringify({ groups, places }));
   }
 }

@@ -7,6 +7,8 @@ import type { Turn } from "./turn";
 export const LANES = ["a", "b"] as const;
 export type LaneName = (typeof LANES)[number];
 const MAX_QUESTIONS = 200;
+// Results of evaluations come after an answer: so long, in milliseconds, before each time they are asked for.
+const PAUSES = [500, 1000, 2000, 4000, 8000];
 
 // As in the address: VERSION or VERSION,PROVIDER; each may be empty.
 export function trialOf(text: string): Trial {
@@ -23,6 +25,11 @@ export class Lanes extends Changes {
   readonly conversations: Record<LaneName, Conversation>;
   // Questions that wait until both have answered.
   waiting: string[] = [];
+  // How many evaluations an answer has.
+  evals = 0;
+
+  readonly #judged = new WeakSet<Turn>();
+  #left = false;
 
   // `metadata` is sent with each message, in both lanes.
   constructor(
@@ -57,6 +64,7 @@ export class Lanes extends Changes {
   }
 
   leave(): void {
+    this.#left = true;
     for (const each of this.all) each.leave();
   }
 
@@ -82,6 +90,18 @@ export class Lanes extends Changes {
       const [next = "", ...rest] = this.waiting;
       this.waiting = rest;
       this.say(next, []);
+    }
+    if (this.evals) for (const each of this.all) for (const turn of each.turns) void this.#judge(each, turn);
+    this.changed();
+  }
+
+  async #judge(conversation: Conversation, turn: Turn): Promise<void> {
+    if (turn.state !== "settled" || turn.fault || this.#judged.has(turn)) return;
+    this.#judged.add(turn);
+    for (const pause of PAUSES) {
+      await new Promise((resolve) => setTimeout(resolve, pause));
+      if (this.#left || turn.checks.length >= this.evals) break;
+      await conversation.trace(turn);
     }
     this.changed();
   }

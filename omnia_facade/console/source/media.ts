@@ -18,11 +18,27 @@ async function base64(file: File): Promise<string> {
   return btoa(text);
 }
 
+type Request = (file: File, mimeType: string) => Promise<UploadTicket | null>;
+
+// Returns the reference of the stored file; empty where uploads are not kept.
+async function uploaded(file: File, type: string, request: Request): Promise<string> {
+  try {
+    const ticket = await request(file, type);
+    if (!ticket) return "";
+    const path = `media/upload/${encodeURIComponent(ticket.upload_id)}`;
+    await ask(path, { method: "PUT", headers: { "Content-Type": type }, body: file });
+    return ticket.storage_ref;
+  } catch (error) {
+    if (!(error instanceof Refused) || error.code === "STOPPED") throw error;
+    throw new Refused(error.status, error.code, `${file.name} was not taken: ${error.message}`);
+  }
+}
+
 // Small files are sent inside the message, large ones are uploaded if the server keeps uploads.
 // `request` asks for an upload; it resolves to null where uploads are not kept.
 export async function mediaParts(
   files: File[],
-  request: (file: File, mimeType: string) => Promise<UploadTicket | null>,
+  request: Request,
 ): Promise<ContentPart[]> {
   const parts: ContentPart[] = [];
   let inside = 0;
@@ -30,14 +46,9 @@ export async function mediaParts(
     const mime_type = file.type || "application/octet-stream";
     const kind = mime_type.split("/")[0]!;
     const media: MediaContent = { mime_type, filename: file.name, size_bytes: file.size };
-    const ticket = file.size < INLINE_BYTES ? null : await request(file, mime_type);
-    if (ticket) {
-      await ask(`media/upload/${encodeURIComponent(ticket.upload_id)}`, {
-        method: "PUT",
-        headers: { "Content-Type": mime_type },
-        body: file,
-      });
-      media.storage_ref = ticket.storage_ref;
+    const stored = file.size < INLINE_BYTES ? "" : await uploaded(file, mime_type, request);
+    if (stored) {
+      media.storage_ref = stored;
     } else {
       inside += file.size;
       if (inside > MAX_INLINE_BYTES) {

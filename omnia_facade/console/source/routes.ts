@@ -4,6 +4,7 @@
 //   #/c/SESSION                   a conversation
 //   #/c/SESSION/t/2/s/1           its second turn in the inspector, and the first step of that
 //   #/about                       the agent in the inspector; after a conversation or a turn, beside that
+//   #/c/SESSION/files             the files of the conversation, likewise
 //   #/compare?a=2.0.0&b=2.1.0,fast  two versions, the second with a provider, answer the same questions
 //   #/a/NAMESPACE/NAME/c/SESSION  the same where several agents are served
 //   #/history?q=&agent=&status=&from=  there, the conversations of all of them
@@ -21,6 +22,8 @@ export interface Route {
   step: number;
   // Whether the inspector shows the agent.
   about: boolean;
+  // Whether the inspector shows the files of the conversation.
+  files: boolean;
   // What the history is asked for; of a comparison, what each lane tries out, and its session.
   query: string;
 }
@@ -32,6 +35,7 @@ export const NOWHERE: Route = {
   turn: 0,
   step: 0,
   about: false,
+  files: false,
   query: "",
 };
 
@@ -50,12 +54,13 @@ export function parsed(hash: string): Route {
     words.splice(0, 3);
   }
   if (words[0] === "compare") return { ...NOWHERE, view: "compare", agent, query };
-  // A session may have this name, too.
-  const about = words.at(-1) === "about" && words.at(-2) !== "c";
-  return { ...NOWHERE, agent, session: after("c"), turn: number(after("t")), step: number(after("s")), about };
+  // A session may have such a name, too.
+  const last = words.at(-2) === "c" ? "" : words.at(-1);
+  const [about, files] = [last === "about", last === "files"];
+  return { ...NOWHERE, agent, session: after("c"), turn: number(after("t")), step: number(after("s")), about, files };
 }
 
-export function addressOf({ view, agent, session, turn, step, about, query }: Route): string {
+export function addressOf({ view, agent, session, turn, step, about, files, query }: Route): string {
   if (view === "agents") return "#/";
   if (view === "history") return query ? `#/history?${query}` : "#/history";
   const words = HUB ? ["a", agent.namespace, agent.name] : [];
@@ -63,7 +68,7 @@ export function addressOf({ view, agent, session, turn, step, about, query }: Ro
   if (session) words.push("c", session);
   if (turn) words.push("t", String(turn));
   if (turn && step) words.push("s", String(step));
-  if (about) words.push("about");
+  if (about || files) words.push(about ? "about" : "files");
   return `#/${words.map(encodeURIComponent).join("/")}`;
 }
 

@@ -1,6 +1,8 @@
 // What the server has recorded of a turn, as steps (docs/reference/websocket.md, "What is recorded of a turn").
 
-import type { Step, ToolCall } from "./turn";
+import type { Check } from "./checks";
+import { seconds } from "./parts/figures";
+import type { PastMessage, Step, ToolCall } from "./turn";
 import type { Usage } from "./wire/frames";
 
 interface ProviderCall extends Required<Usage> {
@@ -9,7 +11,9 @@ interface ProviderCall extends Required<Usage> {
   model: string;
   status: string;
   fault?: string;
+  attempt: number;
   duration_ms: number;
+  first_word_ms?: number;
 }
 
 interface ExecutedCall {
@@ -18,13 +22,6 @@ interface ExecutedCall {
   name: string;
   status: string;
   duration_ms: number;
-}
-
-interface EvalResult {
-  at: string;
-  evaluation: string;
-  outcome: string;
-  passed?: boolean;
 }
 
 interface Trail {
@@ -38,14 +35,19 @@ interface Trail {
 export interface Recorded {
   pack_version?: string;
   variant?: string;
+  messages?: PastMessage[];
+  // Where they are kept.
+  variables?: Record<string, string>;
   trail?: Trail;
-  eval_results?: EvalResult[];
+  eval_results?: Check[];
 }
 
 export interface Traced {
   steps: Step[];
   // In milliseconds.
   duration: number;
+  // To the first text of an answer; null where there is none.
+  first: number | null;
   usage: Required<Usage>;
 }
 
@@ -66,6 +68,7 @@ export function traced({ trail, eval_results = [] }: Recorded, callOf: (id: stri
       step("model", each.model || each.provider, each, each.began_at, each.duration_ms, {
         failed: each.status === "error",
         note: each.fault,
+        first: each.first_word_ms,
       }),
     ),
     ...trail.tool_calls.map((each) =>
@@ -93,7 +96,11 @@ export function traced({ trail, eval_results = [] }: Recorded, callOf: (id: stri
     if (after(each.began_at) > duration) continue;
     for (const name of Object.keys(usage) as (keyof Usage)[]) usage[name] += each[name];
   }
-  return { steps: [...steps, ...checks].sort((one, other) => one.began - other.began), duration, usage };
+  const firsts = trail.provider_calls.flatMap((each) =>
+    each.attempt && each.first_word_ms !== undefined ? after(each.began_at) + each.first_word_ms : [],
+  );
+  const first = firsts.length ? Math.min(...firsts) : null;
+  return { steps: [...steps, ...checks].sort((one, other) => one.began - other.began), duration, first, usage };
 }
 
 const words = (name: string): string => name.replaceAll("_", " ");
@@ -102,4 +109,6 @@ const words = (name: string): string => name.replaceAll("_", " ");
 const factsOf = (record: object): [string, string][] =>
   Object.entries(record)
     .filter(([name]) => !/^(began_at|at|duration_ms|call_id|name|kind|evaluation)$/.test(name))
-    .map(([name, value]) => [words(name), String(value)]);
+    .map(([name, value]) =>
+      name === "first_word_ms" ? ["first word after", seconds(value)] : [words(name), String(value)],
+    );

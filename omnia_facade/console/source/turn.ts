@@ -1,5 +1,6 @@
 // One turn: the message of the user, the answer, and where the time went.
 
+import type { Check } from "./checks";
 import { MediaStreams, shown, type Shown } from "./media";
 import { Changes } from "./parts/changes";
 import { seconds, usageFacts } from "./parts/figures";
@@ -8,7 +9,7 @@ import type { Done, Fault, MediaChunk, MediaContent, ToolCallBody, ToolResultBod
 
 // Why an answer ended otherwise than as usual.
 const REASONS: Record<string, string> = {
-  cancelled: "stopped",
+  cancelled: "stopped by you",
   max_output_tokens: "cut at the output limit",
   safety: "held back",
   refusal: "refused",
@@ -21,6 +22,8 @@ export class Text {
   readonly kind = "text";
   text = "";
   settled = false;
+  // Whether a check held it back after it was shown.
+  heldBack = false;
   // Called after each piece; the turn's other parts are not drawn again for it.
   grown: () => void = () => {};
 
@@ -34,6 +37,8 @@ export class ToolCall {
   readonly kind = "tool";
   state: CallState;
   answer: { title: "Result" | "Error"; value: unknown } | null = null;
+  // When it was called, as Date.now() counts.
+  readonly at = Date.now();
 
   // `send` sends frames to the server; `answered` is called when the user has answered a client tool.
   constructor(
@@ -83,6 +88,8 @@ export interface Step {
   // What is shown in place of the time; empty: the time.
   note?: string | undefined;
   facts?: [name: string, value: string][];
+  // Milliseconds from its beginning to the first text of the answer.
+  first?: number | undefined;
   // Whether it began when the answer had ended.
   after?: boolean;
 }
@@ -116,10 +123,16 @@ export class Turn extends Changes {
   version = "";
   // The side of a rollout that answered; empty for the stable one.
   variant = "";
+  // The values of the prompt's variables that it had; null while they are not known.
+  variables: Record<string, string> | null = null;
+  // Results of evaluations, as far as there are any yet.
+  checks: Check[] = [];
   fault: Fault | null = null;
   usage: Usage | null = null;
   // Milliseconds from the message to the end of the answer, as this page measured them; null for a turn of the past.
   took: number | null = null;
+  // Whether the user stopped the answer.
+  stopped = false;
   // Whether anything of the answer has arrived.
   begun = false;
   // The names of files that were sent before the page was loaded.
@@ -143,7 +156,7 @@ export class Turn extends Changes {
 
   // The answer as it was written, without its tool calls.
   get said(): string {
-    return this.parts.flatMap((each) => (each.kind === "text" && each.text ? [each.text] : [])).join("\n\n");
+    return this.parts.flatMap((each) => (each.kind === "text" && each.text && !each.heldBack ? [each.text] : [])).join("\n\n");
   }
 
   // Milliseconds of the turn so far.
@@ -211,9 +224,12 @@ export class Turn extends Changes {
       if (part !== last) this.parts.push(part);
       part.text = frame.content;
     }
+    const known = usageFacts(frame.usage);
+    this.stopped = frame.finish_reason === "cancelled";
+    if (this.stopped && !known.length) known.push("cost not known");
     this.version = frame.pack_version ?? "";
     this.usage = frame.usage ?? null;
-    this.#end([...usageFacts(frame.usage), ...this.#times(), REASONS[frame.finish_reason ?? ""] ?? ""]);
+    this.#end([REASONS[frame.finish_reason ?? ""] ?? "", ...known, ...this.#times()]);
     void this.#fetch((frame.parts ?? []).flatMap((each) => each.media ?? []));
   }
 
@@ -250,6 +266,7 @@ export class Turn extends Changes {
       }
       media.push(...(message.media ?? []));
       reason = REASONS[message.finish_reason ?? ""] ?? "";
+      this.stopped = message.finish_reason === "cancelled";
     }
     this.#end([said ? new Date(said).toLocaleString() : "", reason]);
     void this.#fetch(media);
@@ -259,14 +276,32 @@ export class Turn extends Changes {
   trace(recorded: Recorded, { isPast }: { isPast: boolean }): void {
     this.version ||= recorded.pack_version ?? "";
     this.variant = recorded.variant ?? "";
+    this.variables = recorded.variables ?? null;
+    this.checks = recorded.eval_results ?? [];
     const found = traced(recorded, (id) => this.#calls.get(id) ?? null);
     this.origin = found ? "recorded" : "measured";
     if (found) {
       this.steps = found.steps;
       this.#recorded = Math.max(1, found.duration);
-      if (isPast) this.facts = [...this.facts, ...usageFacts(found.usage), `${seconds(found.duration)} in all`];
+      const by = found.steps.find((each) => each.name === "output blocked")?.note;
+      if (by) {
+        this.facts = this.facts.map((each) => (each === REASONS["safety"] ? `${each} by ${by}` : each));
+        if (!isPast) this.#holdBack(recorded.messages?.at(-1)?.content);
+      }
+      if (isPast) this.facts = [...this.facts, ...usageFacts(found.usage), ...timesOf(found.first, found.duration)];
     }
     this.changed();
+  }
+
+  // What came before the words that the server keeps in its place.
+  #holdBack(kept = ""): void {
+    const shown = this.parts.at(-1);
+    if (!kept || shown?.kind !== "text" || !shown.text.endsWith(kept) || shown.text === kept) return;
+    const [before, instead] = [new Text(), new Text()];
+    before.text = shown.text.slice(0, -kept.length);
+    before.heldBack = before.settled = instead.settled = true;
+    instead.text = kept;
+    this.parts.splice(-1, 1, before, instead);
   }
 
   get #now(): number {
@@ -323,8 +358,11 @@ export class Turn extends Changes {
   }
 
   #times(): string[] {
-    const first = this.#first ? [`first after ${seconds(this.#first - this.#began)}`] : [];
     this.took = this.#now;
-    return [...first, `${seconds(this.took)} in all`];
+    return timesOf(this.#first ? this.#first - this.#began : null, this.took);
   }
+}
+
+function timesOf(first: number | null, all: number): string[] {
+  return [...(first === null ? [] : [`first after ${seconds(first)}`]), `${seconds(all)} in all`];
 }

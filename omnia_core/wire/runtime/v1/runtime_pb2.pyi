@@ -376,7 +376,7 @@ class TurnTrail(_message.Message):
     def __init__(self, turn: _Optional[int] = ..., provider_calls: _Optional[_Iterable[_Union[ProviderCall, _Mapping]]] = ..., tool_calls: _Optional[_Iterable[_Union[ExecutedCall, _Mapping]]] = ..., events: _Optional[_Iterable[_Union[RuntimeEvent, _Mapping]]] = ...) -> None: ...
 
 class ProviderCall(_message.Message):
-    __slots__ = ("began_at", "provider", "model", "status", "fault", "attempt", "input_tokens", "output_tokens", "cached_tokens", "cost_usd", "duration_ms")
+    __slots__ = ("began_at", "provider", "model", "status", "fault", "attempt", "input_tokens", "output_tokens", "cached_tokens", "cost_usd", "duration_ms", "first_word_ms")
     BEGAN_AT_FIELD_NUMBER: _ClassVar[int]
     PROVIDER_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
@@ -388,6 +388,7 @@ class ProviderCall(_message.Message):
     CACHED_TOKENS_FIELD_NUMBER: _ClassVar[int]
     COST_USD_FIELD_NUMBER: _ClassVar[int]
     DURATION_MS_FIELD_NUMBER: _ClassVar[int]
+    FIRST_WORD_MS_FIELD_NUMBER: _ClassVar[int]
     began_at: str
     provider: str
     model: str
@@ -399,7 +400,8 @@ class ProviderCall(_message.Message):
     cached_tokens: int
     cost_usd: float
     duration_ms: float
-    def __init__(self, began_at: _Optional[str] = ..., provider: _Optional[str] = ..., model: _Optional[str] = ..., status: _Optional[str] = ..., fault: _Optional[str] = ..., attempt: _Optional[int] = ..., input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., cached_tokens: _Optional[int] = ..., cost_usd: _Optional[float] = ..., duration_ms: _Optional[float] = ...) -> None: ...
+    first_word_ms: float
+    def __init__(self, began_at: _Optional[str] = ..., provider: _Optional[str] = ..., model: _Optional[str] = ..., status: _Optional[str] = ..., fault: _Optional[str] = ..., attempt: _Optional[int] = ..., input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., cached_tokens: _Optional[int] = ..., cost_usd: _Optional[float] = ..., duration_ms: _Optional[float] = ..., first_word_ms: _Optional[float] = ...) -> None: ...
 
 class ExecutedCall(_message.Message):
     __slots__ = ("began_at", "call_id", "name", "handler", "status", "duration_ms")
@@ -458,7 +460,7 @@ class EvalResult(_message.Message):
     def __init__(self, turn: _Optional[int] = ..., at: _Optional[str] = ..., evaluation: _Optional[str] = ..., type: _Optional[str] = ..., source: _Optional[str] = ..., outcome: _Optional[str] = ..., score: _Optional[float] = ..., passed: _Optional[bool] = ..., threshold: _Optional[str] = ..., explanation: _Optional[str] = ..., error: _Optional[str] = ..., duration_ms: _Optional[float] = ..., cost_usd: _Optional[float] = ...) -> None: ...
 
 class ConversationMessage(_message.Message):
-    __slots__ = ("role", "content", "parts", "tool_calls", "tool_result", "finish_reason", "created_at", "pack_version", "variant")
+    __slots__ = ("role", "content", "parts", "tool_calls", "tool_result", "finish_reason", "created_at", "pack_version", "variant", "variables")
     ROLE_FIELD_NUMBER: _ClassVar[int]
     CONTENT_FIELD_NUMBER: _ClassVar[int]
     PARTS_FIELD_NUMBER: _ClassVar[int]
@@ -468,6 +470,7 @@ class ConversationMessage(_message.Message):
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
     PACK_VERSION_FIELD_NUMBER: _ClassVar[int]
     VARIANT_FIELD_NUMBER: _ClassVar[int]
+    VARIABLES_FIELD_NUMBER: _ClassVar[int]
     role: str
     content: str
     parts: _containers.RepeatedCompositeFieldContainer[ContentPart]
@@ -477,7 +480,21 @@ class ConversationMessage(_message.Message):
     created_at: str
     pack_version: str
     variant: str
-    def __init__(self, role: _Optional[str] = ..., content: _Optional[str] = ..., parts: _Optional[_Iterable[_Union[ContentPart, _Mapping]]] = ..., tool_calls: _Optional[_Iterable[_Union[ToolCall, _Mapping]]] = ..., tool_result: _Optional[_Union[ToolResult, _Mapping]] = ..., finish_reason: _Optional[str] = ..., created_at: _Optional[str] = ..., pack_version: _Optional[str] = ..., variant: _Optional[str] = ...) -> None: ...
+    variables: KeptVariables
+    def __init__(self, role: _Optional[str] = ..., content: _Optional[str] = ..., parts: _Optional[_Iterable[_Union[ContentPart, _Mapping]]] = ..., tool_calls: _Optional[_Iterable[_Union[ToolCall, _Mapping]]] = ..., tool_result: _Optional[_Union[ToolResult, _Mapping]] = ..., finish_reason: _Optional[str] = ..., created_at: _Optional[str] = ..., pack_version: _Optional[str] = ..., variant: _Optional[str] = ..., variables: _Optional[_Union[KeptVariables, _Mapping]] = ...) -> None: ...
+
+class KeptVariables(_message.Message):
+    __slots__ = ("values",)
+    class ValuesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    values: _containers.ScalarMap[str, str]
+    def __init__(self, values: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class DescribeAgentRequest(_message.Message):
     __slots__ = ()
@@ -508,12 +525,14 @@ class DescribeAgentResponse(_message.Message):
     def __init__(self, pack: _Optional[str] = ..., versions: _Optional[_Iterable[_Union[PackVersion, _Mapping]]] = ..., variables: _Optional[_Iterable[_Union[PromptVariable, _Mapping]]] = ..., tools: _Optional[_Iterable[_Union[OfferedTool, _Mapping]]] = ..., template: _Optional[str] = ..., providers: _Optional[_Iterable[_Union[ModelProvider, _Mapping]]] = ..., window_tokens: _Optional[int] = ..., window_strategy: _Optional[str] = ..., validators: _Optional[_Iterable[str]] = ..., evals: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class PackVersion(_message.Message):
-    __slots__ = ("version", "weight")
+    __slots__ = ("version", "weight", "template")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    TEMPLATE_FIELD_NUMBER: _ClassVar[int]
     version: str
     weight: int
-    def __init__(self, version: _Optional[str] = ..., weight: _Optional[int] = ...) -> None: ...
+    template: str
+    def __init__(self, version: _Optional[str] = ..., weight: _Optional[int] = ..., template: _Optional[str] = ...) -> None: ...
 
 class PromptVariable(_message.Message):
     __slots__ = ("name", "type", "description", "required", "default_json", "enum_json")
@@ -532,20 +551,22 @@ class PromptVariable(_message.Message):
     def __init__(self, name: _Optional[str] = ..., type: _Optional[str] = ..., description: _Optional[str] = ..., required: _Optional[bool] = ..., default_json: _Optional[str] = ..., enum_json: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class OfferedTool(_message.Message):
-    __slots__ = ("name", "description", "input_schema_json", "execution", "handler", "type")
+    __slots__ = ("name", "description", "input_schema_json", "execution", "handler", "type", "unreachable")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     INPUT_SCHEMA_JSON_FIELD_NUMBER: _ClassVar[int]
     EXECUTION_FIELD_NUMBER: _ClassVar[int]
     HANDLER_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
+    UNREACHABLE_FIELD_NUMBER: _ClassVar[int]
     name: str
     description: str
     input_schema_json: str
     execution: ToolExecution
     handler: str
     type: str
-    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., input_schema_json: _Optional[str] = ..., execution: _Optional[_Union[ToolExecution, str]] = ..., handler: _Optional[str] = ..., type: _Optional[str] = ...) -> None: ...
+    unreachable: bool
+    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., input_schema_json: _Optional[str] = ..., execution: _Optional[_Union[ToolExecution, str]] = ..., handler: _Optional[str] = ..., type: _Optional[str] = ..., unreachable: _Optional[bool] = ...) -> None: ...
 
 class ModelProvider(_message.Message):
     __slots__ = ("name", "type", "model", "input_usd", "output_usd")

@@ -1,6 +1,6 @@
 // An answer while it is written: blocks that have ended stay as they are, only the last one is drawn anew.
 
-import { build } from "./nodes";
+import { build, grow } from "./nodes";
 import { parsed } from "./parser";
 
 export class Answer {
@@ -14,6 +14,7 @@ export class Answer {
   draw(text: string): void {
     const rest = text.slice(this.#begins);
     const tokens = parsed(rest);
+    if (this.root.childNodes.length === this.#kept + 1 && grow(this.root.lastChild, tokens)) return;
     while (this.root.childNodes.length > this.#kept) this.root.lastChild!.remove();
     build(tokens, this.root);
     const blocks = tokens.filter((each) => each.level === 0 && each.nesting >= 0 && each.map);

@@ -4,6 +4,8 @@ import type { Usage } from "../wire/frames";
 
 export const seconds = (milliseconds: number): string => `${(milliseconds / 1000).toFixed(2)} s`;
 
+export const clock = (time: Date): string => time.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+
 export const size = (bytes: number): string =>
   bytes < 1024 ? `${bytes} B` : bytes < 1 << 20 ? `${Math.round(bytes / 1024)} KB` : `${(bytes / (1 << 20)).toFixed(1)} MB`;
 
@@ -15,7 +17,8 @@ export function cost(usd: number): string {
 }
 
 export function usageFacts(usage: Usage | undefined): string[] {
-  if (!usage) return [];
+  // No call of a model is without tokens: these are not known.
+  if (!usage || !(usage.input_tokens + usage.output_tokens)) return [];
   const count = (number: number): string => Number(number).toLocaleString("en");
   const facts = [`${count(usage.input_tokens)} tokens in`, `${count(usage.output_tokens)} tokens out`];
   const paid = Number(usage.cost_usd ?? 0);

@@ -1,6 +1,6 @@
 // Pictures of buttons; each button has a name as well.
 
-function Icon({ path }: { path: string }) {
+export function Icon({ path }: { path: string }) {
   return (
     <svg class="icon" viewBox="0 0 16 16" aria-hidden="true">
       <path d={path} />

@@ -5,6 +5,7 @@ import { useState } from "preact/hooks";
 import { cost } from "../parts/figures";
 import { baseOf, type AgentName } from "../place";
 import type { Variables } from "../variables";
+import { Difference } from "./difference";
 import { marked, PromptText } from "./prompt";
 import type { AgentTool, Description, Inside } from "./start";
 
@@ -51,15 +52,20 @@ const item = (name: string, chip: string, hint?: string) => (
   </div>
 );
 
-function Prompt({ agent, inside: { versions, template }, variables }: Omit<Props, "described"> & { inside: Inside }) {
-  const [isTemplate, setTemplate] = useState(false);
+function Prompt({ agent, inside: { versions, template, notes }, variables }: Omit<Props, "described"> & { inside: Inside }) {
+  // Objects do not tell how a turn would compose it.
+  const [isTemplate, setTemplate] = useState(notes !== undefined);
   const [version, setVersion] = useState("");
+  // Another one than that of the template.
+  const other = versions.slice(1).find((each) => each.version === version);
   return (
     <List name="Prompt">
       <div class="choice">
-        <button type="button" class="bare small" aria-pressed={isTemplate} onClick={() => setTemplate(!isTemplate)}>
-          Template
-        </button>
+        {!notes && (
+          <button type="button" class="bare small" aria-pressed={isTemplate} onClick={() => setTemplate(!isTemplate)}>
+            Template
+          </button>
+        )}
         {versions.length > 1 && (
           <select aria-label="Version" value={version} onChange={(event) => setVersion(event.currentTarget.value)}>
             {versions.map((each, index) => (
@@ -70,21 +76,29 @@ function Prompt({ agent, inside: { versions, template }, variables }: Omit<Props
           </select>
         )}
       </div>
-      {isTemplate ? (
+      {isTemplate && other?.template !== undefined ? (
+        <Difference before={template} after={other.template} />
+      ) : isTemplate ? (
         <pre class="prompt" tabIndex={0}>
           {template.split(/(\{\{.*?\}\})/s).map((text, index) => marked({ text, variable: index % 2 ? text : "" }, index))}
         </pre>
       ) : (
         <PromptText agent={agent} variables={variables} version={version} />
       )}
+      {notes?.map((each) => (
+        <p key={each} class="wrong">
+          {each}
+        </p>
+      ))}
       {versions.map((each) => item(each.version, `${each.weight} % of new conversations`))}
     </List>
   );
 }
 
-const tool = ({ name, description, execution, handler, type, input_schema: { properties = {} } }: AgentTool) => {
+const tool = ({ name, description, execution, handler, type, unreachable, input_schema: { properties = {} } }: AgentTool) => {
   const fields = Object.entries(properties).map(([field, of]) => `${field}: ${of.type ?? "any"}`);
-  return item(name, execution ? "you answer" : `${type}, ${handler}`, [description, ...fields].join(" · "));
+  const where = `${type}, ${handler}${unreachable ? ", does not answer at present" : ""}`;
+  return item(name, execution ? "you answer" : where, [description, ...fields].join(" · "));
 };
 
 function models({ providers, window, validators, evals }: Inside) {
@@ -96,7 +110,7 @@ function models({ providers, window, validators, evals }: Inside) {
   ];
   return [
     ...providers.map(({ name, type, model, input_usd, output_usd }) =>
-      item(model || type, `${name}, ${type}`, `${price(input_usd)} in, ${price(output_usd)} out, a million tokens`),
+      item(model || type, `${name}, ${type}`, input_usd === undefined ? "" : `${price(input_usd)} in, ${price(output_usd ?? 0)} out, a million tokens`),
     ),
     <p class="hint">{facts.filter(Boolean).join(" · ")}</p>,
   ];

@@ -8,16 +8,19 @@ import { baseOf, isSame, type AgentName } from "../place";
 import { addressOf, NOWHERE, routes } from "../routes";
 import { hub } from "../wire/hub";
 import { asJson } from "../wire/http";
+import { readInside } from "../wire/inside";
 import { AgentList } from "./agents";
 import { Variables } from "../variables";
 import { About } from "./about";
 import { Composer } from "./composer";
+import { Files } from "./files";
 import { Header } from "./header";
+import { Home } from "./home";
 import { close, Inspector } from "./inspector";
 import { Log } from "./log";
 import { Sent } from "./prompt";
 import { Rail } from "./rail";
-import type { Description } from "./start";
+import type { Description, Inside } from "./start";
 
 // The turns before and after one, by their keys.
 const BESIDE: Record<string, number> = { ArrowUp: -1, ArrowDown: 1 };
@@ -30,10 +33,12 @@ export function Agent({ agent }: { agent: AgentName }) {
   const [conversation] = useState(() => new Conversation(base, routes.now.session, () => variables.metadata));
   const [known] = useState(() => new KnownConversations(agent));
   const [described, setDescribed] = useState<Description>({});
+  const [read, setRead] = useState<Inside>();
   useChanges(conversation);
   useChanges(routes);
-  const { turn, step, about } = routes.now;
+  const { turn, step, about, files } = routes.now;
   const inspected = conversation.turnOf(turn);
+  const isInspecting = inspected || about || files;
   const isOpen = conversation.state.kind === "open";
   useEffect(() => {
     const unbind = bound(conversation, agent);
@@ -50,6 +55,7 @@ export function Agent({ agent }: { agent: AgentName }) {
       setDescribed(found);
       known.serve(base, found.capabilities ?? []);
       variables.declare(found.variables ?? []);
+      if (!found.inside) void readInside(agent).then(setRead);
     }, () => {});
   }, [isOpen]);
   useEffect(() => void known.load(), [conversation.running]);
@@ -68,15 +74,15 @@ export function Agent({ agent }: { agent: AgentName }) {
     const keys = (event: KeyboardEvent): void => {
       if (event.key === "Escape") {
         if (conversation.running) conversation.stop();
-        else if (routes.now.turn || routes.now.about) close();
+        else if (routes.now.turn || routes.now.about || routes.now.files) close();
       } else if (event.altKey && event.code === "KeyI") {
         event.preventDefault();
-        if (routes.now.turn || routes.now.about) close();
+        if (routes.now.turn || routes.now.about || routes.now.files) close();
         else routes.go(conversation.count ? { turn: conversation.count } : { about: true });
       } else if (event.altKey && event.key in BESIDE && routes.now.turn) {
         const next = routes.now.turn + BESIDE[event.key]!;
         event.preventDefault();
-        if (conversation.turnOf(next)) routes.go({ turn: next, step: 0, about: false }, { replace: true });
+        if (conversation.turnOf(next)) routes.go({ turn: next, step: 0, about: false, files: false }, { replace: true });
       } else if (event.altKey && event.code === "KeyN") {
         event.preventDefault();
         begin();
@@ -86,7 +92,7 @@ export function Agent({ agent }: { agent: AgentName }) {
     return () => removeEventListener("keydown", keys);
   }, []);
   return (
-    <div class={inspected || about ? "page agent inspecting" : "page agent"}>
+    <div class={isInspecting ? "page agent inspecting" : "page agent"}>
       <Header
         name={name}
         state={conversation.state}
@@ -94,6 +100,7 @@ export function Agent({ agent }: { agent: AgentName }) {
         skip={{ to: "message", label: "Skip to the message field" }}
         actions={
           <>
+            <Home hub={described.hub} />
             <button type="button" class="bare open-rail" popovertarget="rail">
               Conversations
             </button>
@@ -103,7 +110,7 @@ export function Agent({ agent }: { agent: AgentName }) {
               class="bare"
               aria-keyshortcuts="Alt+I"
               aria-pressed={about}
-              onClick={() => (about ? close() : routes.go({ about: true }))}
+              onClick={() => (about ? close() : routes.go({ about: true, files: false }))}
             >
               Agent
             </button>
@@ -124,7 +131,7 @@ export function Agent({ agent }: { agent: AgentName }) {
         <Log conversation={conversation} agent={name} described={described} />
       </main>
       <Composer conversation={conversation} agent={name} variables={variables} />
-      {(inspected || about) && (
+      {isInspecting && (
         <Inspector
           turn={inspected ?? null}
           number={turn}
@@ -142,7 +149,8 @@ export function Agent({ agent }: { agent: AgentName }) {
               />
             )
           }
-          about={about && <About agent={agent} described={described} variables={variables} />}
+          files={files && <Files conversation={conversation} />}
+          about={about && <About agent={agent} described={read ? { ...described, inside: read } : described} variables={variables} />}
         />
       )}
     </div>

@@ -1,6 +1,7 @@
 // Two lanes: each question goes to both, and what differs is said.
 
 import { useEffect, useRef, useState } from "preact/hooks";
+import { checkInWords, checksInWords, passedInWords } from "../checks";
 import type { Trial } from "../conversation";
 import { inWords, labelOf, Lanes, LANES, takenBy, textOf, trialOf, type LaneName } from "../lanes";
 import { useChanges } from "../parts/changes";
@@ -16,6 +17,7 @@ import { AnswerView } from "./turn";
 
 const MAX_FILE = 1 << 20;
 const NOTHING = (): void => {};
+const listed = (words: string[]): string => words.filter(Boolean).join(", ");
 
 // The drafts of prompts, kept in this tab: they are too long for an address.
 const draftKey = ({ namespace, name }: AgentName, lane: LaneName): string => `omnia.prompt.${lane} ${namespace}/${name}`;
@@ -85,12 +87,15 @@ export function Compare({ agent }: { agent: AgentName }) {
     routes.go({ query: new URLSearchParams(chosen).toString() });
     setLanes(lanesOf(agent, variables));
   };
+  lanes.evals = inside?.evals.length ?? 0;
   const { a, b } = lanes.conversations;
   const [one, other] = LANES.map((name) => lanes.conversations[name].turns);
   const count = Math.max(one!.length, other!.length);
   // Only what both have answered is compared as a whole.
   const both = [...Array(count).keys()].filter((at) => [one![at], other![at]].every((each) => each && !each.fault && each.state === "settled"));
-  const words = inWords(takenBy(both.map((at) => other![at])), takenBy(both.map((at) => one![at])));
+  const [ofA, ofB] = [one!, other!].map((turns) => both.map((at) => turns[at]));
+  const [passedA, passedB] = [passedInWords(ofA!), passedInWords(ofB!)];
+  const words = listed([inWords(takenBy(ofB!), takenBy(ofA!)), passedA && passedB && `${passedB}; A: ${passedA}`]);
   return (
     <div class="page agent comparing">
       <Header
@@ -100,7 +105,7 @@ export function Compare({ agent }: { agent: AgentName }) {
         skip={{ to: "message", label: "Skip to the message field" }}
         actions={
           <>
-            <a class="button" href={addressOf({ ...NOWHERE, agent })}>
+            <a id="conversation" class="button" href={addressOf({ ...NOWHERE, agent })}>
               Conversation
             </a>
             <Questions ask={(text) => lanes.ask(text)} />
@@ -229,7 +234,10 @@ function Row({ turns, lanes }: { turns: [Turn | undefined, Turn | undefined]; la
           return (
             <div key={name} class={`lane in-${name}`}>
               {turn && <AnswerView turn={turn} agent={`${name.toUpperCase()}: ${labelOf(lanes.trials[name])}`} drawn={NOTHING} />}
-              {name === "b" && <p class="facts">{inWords(takenBy([other]), takenBy([one]))}</p>}
+              {turn && turn.checks.length > 0 && <p class="facts checks">{turn.checks.map(checkInWords).join(", ")}</p>}
+              {name === "b" && (
+                <p class="facts">{listed([inWords(takenBy([other]), takenBy([one])), checksInWords(other, one)])}</p>
+              )}
             </div>
           );
         })}

@@ -16,6 +16,14 @@ interface Props {
   variables: Variables;
 }
 
+// Puts words into the message field, unless there are others.
+export function write(text: string): void {
+  const field = document.getElementById("message") as HTMLTextAreaElement;
+  field.value ||= text;
+  field.dispatchEvent(new Event("input"));
+  field.focus();
+}
+
 export function Composer({ conversation, agent, variables }: Props) {
   const [files, setFiles] = useState<File[]>([]);
   const [over, setOver] = useState(false);

@@ -12,7 +12,9 @@ import { asJson, Refused } from "../wire/http";
 import type { State } from "../wire/socket";
 import { AgentList, RailButton } from "./agents";
 import { Header } from "./header";
+import { Home } from "./home";
 import { RailFrame } from "./rail";
+import type { Description } from "./start";
 
 interface OpenApi {
   paths: Record<string, { post: { requestBody: { content: { "application/json": { schema: Schema } } } } }>;
@@ -38,6 +40,7 @@ export function FunctionPage({ agent }: { agent: AgentName }) {
   const [state, setState] = useState<State>({ kind: "connecting", text: "Loading" });
   const [form, setForm] = useState<Form | null>(null);
   const [result, setResult] = useState<Result | null>(null);
+  const [hubAddress, setHubAddress] = useState<string>();
   const [mistakes, setMistakes] = useState("");
   const [, again] = useReducer((count: number) => count + 1, 0);
   const [calling, setCalling] = useState(false);
@@ -45,7 +48,7 @@ export function FunctionPage({ agent }: { agent: AgentName }) {
 
   const refused = (error: unknown): boolean => {
     if (!(error instanceof Refused) || error.status !== 401) return false;
-    setState({ kind: "refused", text: `Needs a token: ${error.message}` });
+    setState({ kind: "refused", text: `Needs a token: ${error.message}`, asks: true });
     return true;
   };
 
@@ -57,6 +60,8 @@ export function FunctionPage({ agent }: { agent: AgentName }) {
       const schema = resolved(post.requestBody.content["application/json"].schema, openapi);
       setForm((now) => now ?? { root: fieldFor("input", schema, openapi, "", true), path: base + address.replace(/^\//, "") });
       setState({ kind: "open", text: "Ready" });
+      // The page works without it.
+      if (!HUB) asJson<Description>("api/agent").then(({ hub }) => setHubAddress(hub), () => {});
     } catch (error) {
       const why = `The function's OpenAPI document cannot be read: ${(error as Error).message}`;
       if (!refused(error)) setState({ kind: "refused", text: why });
@@ -133,7 +138,7 @@ export function FunctionPage({ agent }: { agent: AgentName }) {
         state={shown}
         changed={load}
         skip={{ to: "input", label: "Skip to the input" }}
-        actions={HUB && <RailButton label="Agents" />}
+        actions={HUB ? <RailButton label="Agents" /> : <Home hub={hubAddress} />}
       />
       {HUB && (
         <RailFrame label="Agents">

@@ -4,7 +4,9 @@ import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { credential } from "../wire/credential";
 import type { State } from "../wire/socket";
+import { ColoursButton } from "./colours";
 import { FindButton } from "./find";
+import { Keys } from "./keys";
 
 interface Props {
   name: string;
@@ -74,9 +76,12 @@ export function Header({ name, state, changed, actions, children, skip }: Props)
           >
             Connection
           </button>
+          <ColoursButton />
+          <Keys />
         </div>
       </header>
       <section id="settings" aria-label="Connection" hidden={!open}>
+        {state.kind === "refused" && state.asks && <Asks name={name} />}
         <form
           id="credential"
           onSubmit={(event) => {
@@ -118,6 +123,13 @@ export function Header({ name, state, changed, actions, children, skip }: Props)
     </>
   );
 }
+
+const Asks = ({ name }: { name: string }) => (
+  <p class="asks">
+    <strong>{name} asks who you are.</strong> Give a client key, or make a token:{" "}
+    <code>kubectl create token SERVICE-ACCOUNT --audience omnia://NAMESPACE/{name}</code>
+  </p>
+);
 
 function Logo() {
   return (

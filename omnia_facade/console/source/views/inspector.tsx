@@ -6,7 +6,7 @@ import { moveByArrows, tabIndexOf } from "../parts/arrows";
 import { useChanges } from "../parts/changes";
 import { pretty, seconds } from "../parts/figures";
 import { Close } from "../parts/icons";
-import { routes } from "../routes";
+import { routes, type Route } from "../routes";
 import type { Step, Turn } from "../turn";
 import { Piece, shown } from "./strip";
 
@@ -21,39 +21,36 @@ interface Props {
   trace: (turn: Turn) => void;
   // What a model was sent in a step, where that can be known.
   sent: (turn: Turn, step: Step) => ComponentChildren;
-  // The agent, if it is shown in place of the turn.
+  // The agent, or the files of the conversation, if they are shown in place of the turn.
   about: ComponentChildren;
+  files: ComponentChildren;
 }
 
-export function Inspector({ turn, about, ...of }: Props) {
+export function Inspector({ turn, about, files, ...of }: Props) {
   return (
     <aside id="inspector" class="inspector" aria-label="Inspector">
       <header>
         <div class="choice" role="group" aria-label="Inspector">
-          {turn && (
-            <button type="button" class="bare" aria-pressed={!about} onClick={() => routes.go({ about: false })}>
-              Turn
-            </button>
-          )}
-          <button
-            type="button"
-            class="bare"
-            aria-pressed={Boolean(about)}
-            onClick={() => routes.go({ about: true })}
-          >
-            Agent
-          </button>
+          {turn && <Tab label="Turn" isShown={!about && !files} shows={{ about: false, files: false }} />}
+          <Tab label="Agent" isShown={Boolean(about)} shows={{ about: true, files: false }} />
+          <Tab label="Files" isShown={Boolean(files)} shows={{ about: false, files: true }} />
         </div>
         <button id="close-inspector" type="button" class="bare" aria-label="Close the inspector" onClick={close}>
           <Close />
         </button>
       </header>
-      {about || (turn && <TurnPanel turn={turn} {...of} />)}
+      {about || files || (turn && <TurnPanel turn={turn} {...of} />)}
     </aside>
   );
 }
 
-function TurnPanel({ turn, number, count, step, trace, sent }: Omit<Props, "about" | "turn"> & { turn: Turn }) {
+const Tab = ({ label, isShown, shows }: { label: string; isShown: boolean; shows: Partial<Route> }) => (
+  <button type="button" class="bare" aria-pressed={isShown} onClick={() => routes.go(shows)}>
+    {label}
+  </button>
+);
+
+function TurnPanel({ turn, number, count, step, trace, sent }: Omit<Props, "about" | "files" | "turn"> & { turn: Turn }) {
   useChanges(turn);
   useEffect(() => trace(turn), [turn]);
   const chosen = turn.steps[step - 1];
@@ -75,7 +72,7 @@ function TurnPanel({ turn, number, count, step, trace, sent }: Omit<Props, "abou
   );
 }
 
-export const close = (): void => routes.go({ turn: 0, step: 0, about: false });
+export const close = (): void => routes.go({ turn: 0, step: 0, about: false, files: false });
 
 function Timeline({ turn, step }: { turn: Turn; step: number }) {
   const total = turn.duration;

@@ -2,9 +2,13 @@
 
 import { Fragment } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { Note, type Conversation } from "../conversation";
+import type { Conversation } from "../conversation";
+import { Note } from "../note";
+import { write } from "./composer";
 import { routes } from "../routes";
 import type { Turn } from "../turn";
+import { Lost } from "./lost";
+import { Reading } from "./reading";
 import { Start, type Description } from "./start";
 import { Question } from "./question";
 import { AnswerView } from "./turn";
@@ -48,9 +52,12 @@ export function Log({
       }}
     >
       <div class="column">
-        {conversation.items.length === 0 && (
-          <Start agent={agent} described={described} ask={(question) => conversation.say(question, [])} />
-        )}
+        {conversation.items.length === 0 &&
+          (conversation.isReading ? (
+            <Reading />
+          ) : (
+            <Start agent={agent} described={described} ask={(question) => conversation.say(question, [])} />
+          ))}
         {conversation.items.length > 0 && <h2 class="unseen">Conversation</h2>}
         {conversation.items.map((item) =>
           item instanceof Note ? (
@@ -61,20 +68,30 @@ export function Log({
             <Fragment key={item.key}>
               <Question
                 turn={item}
+                waitsAfter={conversation.waitsAfter(item)}
+                waitsFor={conversation.state.kind === "open" ? "the answer before" : "the connection"}
+                takeBack={() => {
+                  conversation.takeBack(item);
+                  write(item.text);
+                }}
                 variants={conversation.variantsOf(item)}
                 edit={mayFork(item) ? (text) => void conversation.fork(item, text) : undefined}
               />
               <AnswerView
                 turn={item}
                 agent={agent}
+                model={described.inside?.providers[0]?.model}
+                patience={described.client_tool_seconds}
+                goOn={conversation.count === conversation.numberOf(item) ? () => conversation.say("Go on", []) : undefined}
                 again={conversation.running ? undefined : () => void conversation.fork(item)}
                 fork={mayFork(item) ? () => void conversation.fork(item) : undefined}
                 drawn={stick}
-                inspect={(step) => routes.go({ turn: conversation.numberOf(item), step, about: false })}
+                inspect={(step) => routes.go({ turn: conversation.numberOf(item), step, about: false, files: false })}
               />
             </Fragment>
           ),
         )}
+        <Lost state={conversation.state} connect={() => conversation.connect()} />
       </div>
     </div>
   );

@@ -26,9 +26,15 @@ export function Media({ files }: { files: Shown[] }) {
   );
 }
 
-function Stored({ blob, name }: { blob: Blob; name: string }) {
+// An address of this page for a file, for as long as it is shown.
+export function useAddress(blob: Blob): string {
   const address = useMemo(() => URL.createObjectURL(blob), [blob]);
   useEffect(() => () => URL.revokeObjectURL(address), [address]);
+  return address;
+}
+
+function Stored({ blob, name }: { blob: Blob; name: string }) {
+  const address = useAddress(blob);
   switch (blob.type.split("/")[0]) {
     case "image":
       return <img src={address} alt={name || "Picture of the answer"} />;

@@ -17,16 +17,19 @@ interface Composed {
 
 interface Props {
   agent: AgentName;
+  // Those of this page.
   variables: Variables;
+  // In place of those of this page.
+  values?: Record<string, string> | null;
   // Empty: the stable one.
   version: string;
 }
 
-export function PromptText({ agent, variables, version }: Props) {
+export function PromptText({ agent, variables, values, version }: Props) {
   const [composed, setComposed] = useState<Composed | null>(null);
   const [refused, setRefused] = useState("");
   useChanges(variables);
-  const body = JSON.stringify({ variables: variables.metadata, version });
+  const body = JSON.stringify({ variables: values ?? variables.metadata, version });
   useEffect(() => {
     const asking = new AbortController();
     const { signal } = asking;
@@ -77,9 +80,12 @@ export function Sent({ turn, step, tools, ...of }: Omit<Props, "version"> & { tu
       <summary>What the model was sent</summary>
       {isOpen && (
         <>
-          <p class="hint">Put together again, with the variables of this page: requests are not recorded.</p>
+          <p class="hint">
+            Put together again, with the variables of this {turn.variables ? "turn and the time of now" : "page"}: requests
+            are not recorded.
+          </p>
           <h4>Prompt</h4>
-          <PromptText {...of} version={turn.version} />
+          <PromptText {...of} values={turn.variables} version={turn.version} />
           <h4>Tools</h4>
           <p>{tools.join(", ") || "none"}</p>
           <h4>Messages of this turn</h4>

@@ -7,14 +7,22 @@ import { size } from "../parts/figures";
 import { routes } from "../routes";
 import type { Turn } from "../turn";
 
+// Messages that wait, from which on one more is said to be too fast.
+const MANY = 8;
+
 interface Props {
   turn: Turn;
+  // How many messages are sent before it; -1 when it does not wait.
+  waitsAfter?: number;
+  waitsFor?: string;
+  // Takes the message back while it waits.
+  takeBack?: () => void;
   // Says the message in other words; absent where that cannot be done.
   edit?: ((text: string) => void) | undefined;
   variants?: Variants | undefined;
 }
 
-export function Question({ turn, edit, variants }: Props) {
+export function Question({ turn, waitsAfter = -1, waitsFor, takeBack, edit, variants }: Props) {
   const [editing, setEditing] = useState(false);
   const button = useRef<HTMLButtonElement>(null);
   const was = useRef(false);
@@ -44,7 +52,22 @@ export function Question({ turn, edit, variants }: Props) {
           ))}
         </ul>
       )}
-      {turn.state === "queued" && <p class="facts">waiting for the answer before</p>}
+      {turn.state === "queued" && waitsAfter >= 0 && (
+        <div class="facts">
+          {waitsAfter < MANY ? (
+            <span>waits for {waitsFor}</span>
+          ) : (
+            <span>
+              <b>Eight messages wait already.</b> This one is sent when there is room.
+            </span>
+          )}
+          {takeBack && (
+            <button type="button" class="bare small" onClick={takeBack}>
+              Take back
+            </button>
+          )}
+        </div>
+      )}
       {!editing && (variants || edit) && (
         <div class="facts">
           {variants && <Switch variants={variants} />}

@@ -9,6 +9,10 @@ export interface Description {
   examples?: string[];
   capabilities?: string[];
   doors?: string[];
+  // The address of the page of several agents.
+  hub?: string;
+  // How long a person may take to answer a client tool.
+  client_tool_seconds?: number;
   variables?: Declared[];
   // Those that the client executes.
   tools?: AgentTool[];
@@ -22,18 +26,22 @@ export interface AgentTool {
   execution?: string;
   handler?: string;
   type?: string;
+  unreachable?: boolean;
 }
 
 // What the agent is made of, where the server shows it.
 export interface Inside {
   pack: string;
-  versions: { version: string; weight: number }[];
+  versions: { version: string; weight: number; template?: string }[];
   template: string;
   tools: AgentTool[];
-  providers: { name: string; type: string; model: string; input_usd: number; output_usd: number }[];
+  // Without prices where they are not known.
+  providers: { name: string; type: string; model: string; input_usd?: number; output_usd?: number }[];
   window: { tokens: number; then: string } | null;
   validators: string[];
   evals: string[];
+  // What could not be read, of what comes from the objects of a cluster.
+  notes?: string[];
 }
 
 export function Start({

@@ -2,10 +2,12 @@
 
 import { moveByArrows, tabIndexOf } from "../parts/arrows";
 import { seconds } from "../parts/figures";
+import { useTicks } from "../parts/ticks";
 import type { Step, Turn } from "../turn";
 
 export function Strip({ turn, inspect }: { turn: Turn; inspect: ((step: number) => void) | undefined }) {
   const { steps } = turn;
+  useTicks(turn.state === "running" && steps.length > 1 ? 200 : 0);
   // A turn of one step needs no bar; of a turn of the past nothing may be known.
   if (steps.length < 2) return null;
   return (
@@ -33,9 +35,11 @@ export function Piece({ step, total }: { step: Step; total: number }) {
   const ended = Math.min(step.ended ?? total, total);
   return (
     <i
-      class={colour(step)}
+      class={step.ended === null ? `${colour(step)} runs` : colour(step)}
       style={{ left: `${(100 * step.began) / total}%`, width: `${(100 * (ended - step.began)) / total}%` }}
-    />
+    >
+      {step.first !== undefined && <b style={{ width: `${(100 * step.first) / (ended - step.began)}%` }} />}
+    </i>
   );
 }
 
@@ -45,5 +49,6 @@ const colour = ({ failed, kind }: Step): string => (failed ? "of-failed" : `of-$
 export function shown(step: Step, total: number): string {
   if (step.kind === "check" || step.kind === "event") return step.note ?? "";
   const time = seconds((step.ended ?? total) - step.began);
+  if (step.kind === "tool" && step.ended === null) return `running ${time}`;
   return step.failed ? `${time} ${step.note || "failed"}` : time;
 }

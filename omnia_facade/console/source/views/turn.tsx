@@ -12,6 +12,9 @@ import { Media } from "./media";
 import { Strip } from "./strip";
 import { Tool } from "./tool";
 
+// Seconds after which it is said that the answer takes long.
+const LONG = 10;
+
 interface Props {
   turn: Turn;
   agent: string;
@@ -19,6 +22,12 @@ interface Props {
   drawn: () => void;
   // Shows the turn in the inspector, with the step of a number counted from 1; 0 for none.
   inspect?: ((step: number) => void) | undefined;
+  // The model that is asked, where that is known.
+  model?: string | undefined;
+  // So many seconds a person may take to answer a tool, where that is known.
+  patience?: number | undefined;
+  // Has a stopped answer gone on with.
+  goOn?: (() => void) | undefined;
   // Sends a message that failed again.
   again?: (() => void) | undefined;
   // Has the message answered again.
@@ -26,7 +35,7 @@ interface Props {
 }
 
 // The answer, once there is anything of it.
-export function AnswerView({ turn, agent, again, fork, drawn, inspect }: Props) {
+export function AnswerView({ turn, agent, model, patience, goOn, again, fork, drawn, inspect }: Props) {
   useChanges(turn);
   useLayoutEffect(drawn);
   const { state, parts, media, fault } = turn;
@@ -44,17 +53,13 @@ export function AnswerView({ turn, agent, again, fork, drawn, inspect }: Props) 
         )}
       </p>
       {parts.map((part, index) =>
-        part.kind === "text" ? <Markdown key={index} part={part} drawn={drawn} /> : <Tool key={index} call={part} />,
+        part.kind === "text" ? <Markdown key={index} part={part} drawn={drawn} /> : <Tool key={index} call={part} patience={patience} />,
       )}
-      {turn.waitingSince !== null && <Waiting since={turn.waitingSince} />}
+      {turn.waitingSince !== null && <Waiting since={turn.waitingSince} model={model || "the model"} />}
       <Media files={media} />
       {fault && <Failed fault={fault} again={again} />}
-      {state === "settled" && (
-        <>
-          <Strip turn={turn} inspect={inspect} />
-          <Facts turn={turn} inspect={inspect} fork={fault ? undefined : fork} />
-        </>
-      )}
+      <Strip turn={turn} inspect={inspect} />
+      {state === "settled" && <Facts turn={turn} inspect={inspect} goOn={goOn} fork={fault ? undefined : fork} />}
     </article>
   );
 }
@@ -82,30 +87,49 @@ function Markdown({ part, drawn }: { part: Text; drawn: () => void }) {
     now();
     return () => (part.grown = () => {});
   }, [part, part.settled]);
-  return <div class={part.settled ? "text" : "text growing"} ref={place} />;
+  return (
+    <div class={part.settled ? "text" : "text growing"} role={part.heldBack ? "deletion" : undefined} ref={place} />
+  );
 }
 
 // What is still to come, with the seconds since it began.
-function Waiting({ since }: { since: number }) {
+function Waiting({ since, model }: { since: number; model: string }) {
   const [seconds, setSeconds] = useState(0);
   useEffect(() => {
     setSeconds(0);
     const timer = setInterval(() => setSeconds(Math.round((performance.now() - since) / 1000)), 1000);
     return () => clearInterval(timer);
   }, [since]);
-  // Screen readers are told that the answer is busy, not each second.
+  const still = `Still waiting for ${model}, `;
+  // Screen readers are told every ten seconds.
   return (
-    <p class="waiting" aria-hidden="true">
-      <i />
-      <i />
-      <i />
-      <span>{seconds > 0 && `waiting, ${seconds} s`}</span>
-    </p>
+    <>
+      <p class="waiting" aria-hidden="true">
+        <i />
+        <i />
+        <i />
+        {seconds >= LONG ? (
+          <span>
+            <b>
+              {still}
+              {seconds} s.
+            </b>{" "}
+            Esc stops it.
+          </span>
+        ) : (
+          <span>{seconds > 0 && `asking ${model}, ${seconds} s`}</span>
+        )}
+      </p>
+      <p class="unseen" role="status">
+        {seconds >= LONG && `${still}${seconds - (seconds % LONG)} s.`}
+      </p>
+    </>
   );
 }
 
-function Failed({ fault: { code, message }, again }: { fault: Fault; again: (() => void) | undefined }) {
-  const { title, hint } = explained(code);
+function Failed({ fault, again }: { fault: Fault; again: (() => void) | undefined }) {
+  const { code, message } = fault;
+  const { title, hint } = explained(fault);
   return (
     <div class="error" role="alert">
       {title && (
@@ -125,7 +149,7 @@ function Failed({ fault: { code, message }, again }: { fault: Fault; again: (() 
   );
 }
 
-function Facts({ turn, inspect, fork }: Pick<Props, "turn" | "inspect" | "fork">) {
+function Facts({ turn, inspect, goOn, fork }: Pick<Props, "turn" | "inspect" | "goOn" | "fork">) {
   const place = useRef<HTMLParagraphElement>(null);
   const hasSaid = turn.said !== "";
   useLayoutEffect(() => {
@@ -141,6 +165,11 @@ function Facts({ turn, inspect, fork }: Pick<Props, "turn" | "inspect" | "fork">
       {inspect && (
         <button type="button" class="bare small inspect" onClick={() => inspect(0)}>
           Details
+        </button>
+      )}
+      {turn.stopped && goOn && (
+        <button type="button" class="bare small" onClick={goOn}>
+          Go on
         </button>
       )}
       {fork && (

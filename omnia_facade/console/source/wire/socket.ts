@@ -7,10 +7,16 @@ import { ask, Refused } from "./http";
 const PAUSES = [0.5, 1, 2, 4, 8, 15];
 
 export type State =
-  | { kind: "connecting"; text: string }
+  | { kind: "connecting"; text: string; lost?: Lost }
   | { kind: "open"; text: string }
-  // The server wants another credential.
-  | { kind: "refused"; text: string };
+  // `asks`: the server wants another credential.
+  | { kind: "refused"; text: string; asks?: boolean };
+
+// Why there is no connection, and when it is tried again, as Date.now() counts.
+export interface Lost {
+  why: string;
+  again: number;
+}
 
 export interface Listener {
   state(state: State): void;
@@ -24,6 +30,7 @@ export class Connection {
   #socket: WebSocket | null = null;
   #tries = 0;
   #timer = 0;
+  #lost: Lost | undefined;
 
   // `base` is what the path of the socket begins with.
   constructor(
@@ -43,7 +50,7 @@ export class Connection {
     address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
     const wanted = this.listener.wanted();
     if (wanted) address.searchParams.set("session_id", wanted);
-    this.listener.state({ kind: "connecting", text: "Connecting" });
+    this.listener.state({ kind: "connecting", text: "Connecting", ...(this.#lost && { lost: this.#lost }) });
     try {
       this.#listen(new WebSocket(address, credential.subprotocols));
     } catch {
@@ -65,6 +72,7 @@ export class Connection {
     socket.onopen = () => {
       opened = true;
       this.#tries = 0;
+      this.#lost = undefined;
       this.listener.state({ kind: "open", text: "Connected" });
     };
     socket.onmessage = ({ data }) => {
@@ -73,7 +81,7 @@ export class Connection {
     socket.onclose = () => {
       this.#socket = null;
       this.listener.lost();
-      if (opened) this.#later("Connection lost");
+      if (opened) this.#later("The connection is lost");
       else void this.#explain();
     };
   }
@@ -86,7 +94,7 @@ export class Connection {
     } catch (refused) {
       if (!(refused instanceof Refused) || this.#socket || this.#timer) return;
       if (refused.status === 401) {
-        this.listener.state({ kind: "refused", text: `Needs a token: ${refused.message}` });
+        this.listener.state({ kind: "refused", text: `Needs a token: ${refused.message}`, asks: true });
         return;
       }
       if (refused.status && refused.status !== 426) why = refused.message;
@@ -95,10 +103,11 @@ export class Connection {
   }
 
   #later(why: string): void {
-    const pause = PAUSES[Math.min(this.#tries, PAUSES.length - 1)]!;
+    const pause = PAUSES[Math.min(this.#tries, PAUSES.length - 1)]! * 1000 * (0.75 + Math.random() / 2);
     this.#tries += 1;
-    this.listener.state({ kind: "connecting", text: `${why}; trying again` });
-    this.#timer = setTimeout(() => this.open(), pause * 1000 * (0.75 + Math.random() / 2));
+    const lost = (this.#lost = { why, again: Date.now() + pause });
+    this.listener.state({ kind: "connecting", text: `${why}; trying again`, lost });
+    this.#timer = setTimeout(() => this.open(), pause);
   }
 
   #forget(): void {

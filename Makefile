@@ -32,7 +32,7 @@ VENV_SERVERS := .venv-servers
 VENV_DOCS := .venv-docs
 PROTOS := omnia_core/wire/a2a/v1/a2a.proto omnia_core/wire/runtime/v1/runtime.proto omnia_core/wire/tools/v1/tools.proto
 
-.PHONY: help setup up servers-mcp servers-litellm servers-llama servers-mongo test test-servers test-mongo test-grpcio test-python test-load soak serve-tck mutants lint format crds protos reference console requirements bench bench-footprint bench-providers bench-tracing bench-evals bench-sqlite bench-history bench-relay docs pictures sbom release pin-base clean
+.PHONY: help setup up servers-mcp servers-litellm servers-llama servers-mongo test test-servers test-mongo test-grpcio test-python test-load soak serve-tck mutants lint format crds protos reference console requirements bench bench-footprint bench-providers bench-tracing bench-evals bench-sqlite bench-history bench-hop bench-relay docs pictures sbom release pin-base clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -186,6 +186,9 @@ bench-evals: setup ## CPU of ten evaluations after a turn, against the turn (ARG
 
 bench-doors: setup ## CPU of a streamed chunk at the chat door, against WebSocket (ARGS=--help)
 	@$(BIN)/python -m benchmarks.door_chunk $(ARGS)
+
+bench-hop: setup ## latency that a turn on the candidate of a rollout has more, against stable (ARGS=--help)
+	@$(BIN)/python -m benchmarks.rollout_hop $(ARGS)
 
 bench-history: setup ## the history with 1,000,000 messages in PostgreSQL: query plans, and times of answers (ARGS=--help)
 	@$(BIN)/python -m benchmarks.history $(ARGS)

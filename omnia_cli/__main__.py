@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import msgspec
 import typer
@@ -357,7 +357,10 @@ def explain(
 @app.command()
 def chat(
     agent: Annotated[
-        str, typer.Argument(metavar="NAME|URL", help="An agent that runs here, or a URL.")
+        str,
+        typer.Argument(
+            metavar="NAME|URL", help="An agent that runs here (NAME or NAMESPACE/NAME), or a URL."
+        ),
     ],
     message: Annotated[
         str | None,
@@ -426,10 +429,6 @@ def chat(
                 raise Unreachable(str(error)) from error
             yield target
 
-    words = [*shlex.split(program()), "chat", agent]
-    if namespace is not None:
-        words += ["-n", namespace]
-        words += [] if service_account == "default" else ["--service-account", service_account]
     if file and message is None:
         raise typer.BadParameter("give the MESSAGE that the file goes with", param_hint="--file")
     _check_session(session, version, resume=resume)
@@ -438,6 +437,11 @@ def chat(
         variables = variables_of(var or ())
     except VariableInvalid as error:
         raise typer.BadParameter(str(error), param_hint="--var") from None
+    agent = _address(agent, Mode.AGENT, namespace)
+    words = [*shlex.split(program()), "chat", agent]
+    if namespace is not None:
+        words += ["-n", namespace]
+        words += [] if service_account == "default" else ["--service-account", service_account]
     sessions = listing(agent, namespace, _token(token), service_account, os.environ)
     command = shlex.join(words)
     talking = Chat(reach, agent, namespace, command, sessions, os.environ, variables, version)
@@ -568,10 +572,11 @@ def open_page(
     if namespace is not None:
         _serve_console(namespace, agent, service_account, console_port)
         return
-    from omnia_cli.connect import NotFound, find, newest
+    from omnia_cli.choice import choose
+    from omnia_cli.connect import NotFound, newest
 
     try:
-        page = find(agent, os.environ).page if agent else newest(os.environ)
+        page = choose(agent, os.environ).agent.page if agent else newest(os.environ)
     except NotFound as error:
         fail(str(error))
     print(page)
@@ -611,7 +616,11 @@ def _serve_console(namespace: str, agent: str | None, account: str, port: int | 
 @app.command()
 def call(
     function: Annotated[
-        str, typer.Argument(metavar="NAME|URL", help="A function that runs here, or a URL.")
+        str,
+        typer.Argument(
+            metavar="NAME|URL",
+            help="A function that runs here (NAME or NAMESPACE/NAME), or a URL.",
+        ),
     ],
     json: Annotated[
         str, typer.Argument(metavar="JSON", help="JSON text, @FILE, or - for standard input.")
@@ -628,16 +637,35 @@ def call(
 
     try:
         body = _body(json)
+        function = _address(function, Mode.FUNCTION, namespace)
         with _target(function, Mode.FUNCTION, token, namespace, service_account) as found:
             print(run(found.url, body, found.token).decode())
     except (CallFailed, KubectlFailed, NotFound, OSError) as error:
         fail(str(error))
 
 
-def fail(message: str) -> None:
+def fail(message: str) -> NoReturn:
     """Print why and end with exit code 1."""
     print(message, file=sys.stderr)
     raise typer.Exit(1)
+
+
+def _address(name: str, mode: Mode, namespace: str | None) -> str:
+    """Return what means one agent or function: what was given, or what a person chooses."""
+    from omnia_cli.choice import choose
+    from omnia_cli.connect import NotFound, is_url
+
+    if namespace is not None and "/" in name:
+        raise typer.BadParameter(
+            f"{name} is not the name of an agent in a cluster: with --namespace give NAME alone",
+            param_hint="NAME",
+        )
+    if namespace is not None or is_url(name):
+        return name
+    try:
+        return choose(name, os.environ, mode).address
+    except NotFound as error:
+        fail(str(error))
 
 
 @contextlib.contextmanager

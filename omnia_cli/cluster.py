@@ -25,6 +25,10 @@ class KubectlFailed(Exception):
     """The agent could not be reached through kubectl; the message is for people."""
 
 
+class ObjectMissing(KubectlFailed):
+    """The cluster answered that it does not have the object."""
+
+
 class Service(NamedTuple):
     """A Service of the cluster."""
 
@@ -110,6 +114,16 @@ def list_objects(plural: str, namespace: str) -> str:
     return _said(command, f'the {plural} of the namespace "{namespace}" cannot be listed')
 
 
+def names_of(plural: str, namespace: str) -> list[str]:
+    """Return the names of the objects of a kind in a namespace.
+
+    Raises:
+        KubectlFailed: kubectl cannot list them.
+    """
+    found = orjson.loads(list_objects(plural, namespace))["items"]
+    return sorted(each["metadata"]["name"] for each in found)
+
+
 def watch_command(plural: str, namespace: str) -> list[str]:
     """Return the command that prints the name of each object, and again when it changes."""
     kind = f"{plural}.{GROUP}"
@@ -168,6 +182,7 @@ def unreachable(name: str, namespace: str, output: str) -> KubectlFailed:
 # A line that kubectl logs about its own requests, each many times: level, date and time come first.
 _LOGGED = re.compile(r"[EWI]\d{4} \d\d:\d\d:\d\d\.")
 _NO_CLUSTER = "The connection to the server"
+_NOT_FOUND = "Error from server (NotFound)"
 
 
 def _failed(what: str, output: str) -> KubectlFailed:
@@ -176,4 +191,5 @@ def _failed(what: str, output: str) -> KubectlFailed:
     remedy = ""
     if said.startswith(_NO_CLUSTER):
         remedy = "; no cluster answers: set KUBECONFIG, or choose another context of kubectl"
-    return KubectlFailed(f"{what}; kubectl says: {said or 'nothing'}{remedy}")
+    failed = ObjectMissing if _NOT_FOUND in said else KubectlFailed
+    return failed(f"{what}; kubectl says: {said or 'nothing'}{remedy}")

@@ -28,6 +28,19 @@ class NotFound(Exception):
     """No agent or function has this name or URL; the message says what runs."""
 
 
+class SeveralFound(NotFound):
+    """Several agents or functions have the name; the message gives the address of each."""
+
+    def __init__(self, name: str, found: Sequence[Serving]) -> None:
+        addresses = [address_among(each, found) for each in found]
+        more = f" and {len(found) - _NAMED} more, which `omnia ps` lists" * (len(found) > _NAMED)
+        super().__init__(
+            f'{len(found)} of the name "{name}" run here: give the address of one:'
+            f" {', '.join(addresses[:_NAMED])}{more}"
+        )
+        self.found = found
+
+
 class Target(NamedTuple):
     """The URL to call, and its bearer token if there is one."""
 
@@ -74,28 +87,46 @@ def find_url(name: str, mode: Mode, environ: Mapping[str, str]) -> str:
 
     Raises:
         NotFound: no such agent or function runs, or the URL is invalid.
+        SeveralFound: several have the name.
     """
-    if "://" in name:
-        return _as_url(name, mode)
-    if _HOST_AND_PORT.match(name):
-        return _as_url(f"http://{name}", mode)
-    return _of_mode(find(name, environ), mode)
+    if is_url(name):
+        return _as_url(name if "://" in name else f"http://{name}", mode)
+    return _of_mode(find(name, environ, mode=mode), mode)
+
+
+def is_url(name: str) -> bool:
+    """Whether a person gave a URL, or a host and port, in place of a name."""
+    return "://" in name or bool(_HOST_AND_PORT.match(name))
+
+
+def address_among(agent: Serving, agents: Sequence[Serving]) -> str:
+    """Return what means one agent among others: NAMESPACE/NAME, or its URL if others have that."""
+    name = f"{agent.namespace}/{agent.name}"
+    return name if sum(each.is_named(name) for each in agents) == 1 else agent.url
 
 
 def _note(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-def find(name: str, environ: Mapping[str, str], say: Callable[[str], None] = _note) -> Serving:
+def find(
+    name: str,
+    environ: Mapping[str, str],
+    say: Callable[[str], None] = _note,
+    *,
+    mode: Mode | None = None,
+) -> Serving:
     """Return the agent or function of a name; wait for it while it starts.
 
     Args:
-        name: of the agent.
+        name: of the agent, NAME or NAMESPACE/NAME.
         environ: the environment of the command.
-        say: gets a line when it waits, and when several have the name.
+        say: gets a line when it waits.
+        mode: what the command is for; others are left out where one of this mode has the name.
 
     Raises:
         NotFound: no such agent or function runs.
+        SeveralFound: several have the name.
     """
     found = _served(name, environ)
     if not found:
@@ -106,13 +137,10 @@ def find(name: str, environ: Mapping[str, str], say: Callable[[str], None] = _no
             f'no agent named "{name}" runs here; running: {_names(running(environ))}. '
             "Start one with `omnia up PATH`, or give a URL"
         )
-    if len(found) > 1:
-        others = ", ".join(agent.url for agent in found[1:_NAMED])
-        say(
-            f'{len(found)} agents named "{name}" run here: this is the newest, {found[0].url}; '
-            f"give the URL of another one to reach it: {others}"
-        )
-    return found[0]
+    usable = [agent for agent in found if agent.mode == mode] or found
+    if len(usable) > 1:
+        raise SeveralFound(name, usable)
+    return usable[0]
 
 
 def newest(environ: Mapping[str, str]) -> str:
@@ -127,7 +155,7 @@ def newest(environ: Mapping[str, str]) -> str:
 
 
 def _served(name: str, environ: Mapping[str, str]) -> list[Serving]:
-    return [agent for agent in running(environ) if agent.name == name]
+    return [agent for agent in running(environ) if agent.is_named(name)]
 
 
 def _await_announcement(environ: Mapping[str, str]) -> None:

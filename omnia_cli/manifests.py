@@ -116,7 +116,7 @@ def manifest_files(paths: Sequence[Path]) -> list[Path]:
         elif path.is_file():
             files.append(path)
         else:
-            raise ManifestError(path, 1, "there is no such file or folder")
+            raise ManifestError(path, 1, "there is no such file or folder: check the path")
     return files
 
 

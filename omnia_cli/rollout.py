@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from omnia_cli.cluster import KubectlFailed
+from omnia_cli.cluster import KubectlFailed, ObjectMissing
 from omnia_core.units import Duration
 
 app = typer.Typer(no_args_is_help=True, help="The rollout of an agent, here or in a cluster.")
@@ -96,12 +96,14 @@ def _seconds(text: str) -> float:
 @contextlib.contextmanager
 def _failing_plainly(context: typer.Context, agent: str, namespace: str | None) -> Iterator[None]:
     from omnia_cli.local.control import ControlFailed
-    from omnia_cli.rollout_state import RolloutRefused, nothing_here
+    from omnia_cli.rollout_state import RolloutRefused, agents_there, nothing_here
 
     try:
         yield
     except (ControlFailed, KubectlFailed, RolloutRefused) as error:
         no_cluster = isinstance(error, KubectlFailed)
         here = nothing_here(agent, namespace, context.obj) if no_cluster else ""
-        typer.echo(f"omnia: {here}{error}", err=True)
+        missing = isinstance(error, ObjectMissing)
+        there = agents_there(namespace or "default") if missing else ""
+        typer.echo(f"omnia: {here}{error}{there}", err=True)
         raise typer.Exit(2) from error

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Protocol
 
-from omnia_cli.cluster import annotate_object, read_object
+from omnia_cli.cluster import KubectlFailed, annotate_object, names_of, read_object
 from omnia_cli.local.control import ControlRequest, asked_of
 from omnia_cli.local.report import Serving
 from omnia_cli.running import running
@@ -112,6 +112,18 @@ def nothing_here(agent: str, namespace: str | None, environ: Mapping[str, str]) 
         return ""
     names = sorted({found.name for found in running(environ)})
     return f"no agent {agent} runs here (there: {listed(names) or 'none'}), and "
+
+
+def agents_there(namespace: str) -> str:
+    """Return which agents a namespace has, for the message that it has not this one.
+
+    "" if kubectl may not list them.
+    """
+    try:
+        names = names_of(KIND, namespace)
+    except KubectlFailed:
+        return ""
+    return f'; the agents of the namespace "{namespace}": {listed(names) or "none"}'
 
 
 def show(place: RolloutPlace, *, watch: bool, seconds: float) -> RolloutExit:

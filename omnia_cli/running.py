@@ -52,7 +52,7 @@ def starting(environ: Mapping[str, str], name: str) -> bool:
     announcements = [_read(file) for file in _files(environ) if _alive(int(file.stem))]
     return any(
         agents is None
-        or any(agent.name == name and agent.state is AgentState.STARTING for agent in agents)
+        or any(agent.is_named(name) and agent.state is AgentState.STARTING for agent in agents)
         for agents in announcements
     )
 

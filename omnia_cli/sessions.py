@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from omnia_cli.cluster import KubectlFailed
-from omnia_cli.connect import NotFound, Target, find_url, in_cluster
+from omnia_cli.connect import NotFound, SeveralFound, Target, find_url, in_cluster
 from omnia_cli.control_characters import visible
 from omnia_cli.history import HistoryFailed, lines
 from omnia_cli.history_choice import HistoryChoice, known_token, opened_history
@@ -270,4 +270,4 @@ class _failing_plainly:  # noqa: N801 - reads as a word
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if isinstance(error, HistoryFailed | KubectlFailed | SessionRefused | NotFound):
             typer.echo(str(error), err=True)
-            raise typer.Exit(1) from error
+            raise typer.Exit(2 if isinstance(error, SeveralFound) else 1) from error

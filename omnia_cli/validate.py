@@ -98,6 +98,16 @@ def _alone(document: Document) -> Iterator[Finding]:
             "error",
         )
         return
+    if not document.kind and not group and "prompts" in document.value:
+        yield about(
+            document,
+            (),
+            "this is a PromptPack itself, not an object that holds one: `omnia pack build FOLDER"
+            " -o configmap` prints the objects; move this file out of the folder, or name other"
+            " files in -f",
+            "error",
+        )
+        return
     if not document.kind or not group:
         missing = "kind" if group else "apiVersion"
         yield about(document, (), f"the field {missing} is missing: add it", "error")

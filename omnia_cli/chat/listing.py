@@ -24,10 +24,10 @@ def listing(
     def sessions() -> list[JsonObject]:
         # Few commands use the history, and its client loads the operator's models.
         from omnia_cli.cluster import KubectlFailed  # noqa: PLC0415 - as above
-        from omnia_cli.connect import history_in_cluster  # noqa: PLC0415 - as above
+        from omnia_cli.connect import history_in_cluster, is_url  # noqa: PLC0415 - as above
         from omnia_cli.history import HistoryClient, HistoryFailed  # noqa: PLC0415 - as above
 
-        if "://" in agent or ":" in agent:
+        if is_url(agent):
             raise ListFailed(
                 "the conversations of an address cannot be listed: name the agent as `omnia ps`"
                 " does, or give the id of one with --session"
@@ -39,7 +39,8 @@ def listing(
                 else:
                     found = stack.enter_context(history_in_cluster(namespace, token, account))
                     client = HistoryClient(found.url, found.token)
-                return client.sessions({"agent": agent}, _LISTED)
+                # The history knows names without a namespace.
+                return client.sessions({"agent": agent.rpartition("/")[2]}, _LISTED)
         except (HistoryFailed, KubectlFailed) as error:
             raise ListFailed(str(error)) from error
 
@@ -51,7 +52,7 @@ def _here(agent: str, environ: Mapping[str, str]) -> Iterator[str]:
     from omnia_cli.history import history_of_file, local_history  # noqa: PLC0415 - as above
     from omnia_cli.running import running  # noqa: PLC0415 - as above
 
-    serving = next((each for each in running(environ) if each.name == agent), None)
+    serving = next((each for each in running(environ) if each.is_named(agent)), None)
     if serving and serving.history:
         yield serving.history
     elif serving and serving.sessions:

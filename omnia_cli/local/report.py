@@ -53,6 +53,10 @@ class Serving:
         """The URL of its place in the page of all agents, else of its own page."""
         return f"{self.hub}#/a/{self.namespace}/{self.name}" if self.hub else self.console
 
+    def is_named(self, name: str) -> bool:
+        """Whether a person means it by NAME or NAMESPACE/NAME."""
+        return name in (self.name, f"{self.namespace}/{self.name}")
+
     @property
     def how(self) -> str:
         """The command that talks to it."""

@@ -285,7 +285,10 @@ class MetricStatus(Model):
     next_time: str
     """When it is measured next; RFC 3339."""
     last_data_time: str
-    """When it last had data, or when the analysis began; RFC 3339."""
+    """When it last had data, or when the analysis began; RFC 3339.
+
+    Later by the time for which the operator could not measure.
+    """
     counts: Annotated[tuple[PodCounts, ...], Field(max_length=200)] = ()
     """What the pods of the agent have counted, for the provider `agent`."""
     measurements: Annotated[tuple[Measurement, ...], Field(max_length=10)] = ()

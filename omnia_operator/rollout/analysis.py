@@ -273,13 +273,22 @@ def _recorded(
         "inconclusive": before.inconclusive + (made.result is MeasurementResult.INCONCLUSIVE),
         "errors": before.errors + error,
         "consecutive_errors": before.consecutive_errors + 1 if error else 0,
-        "last_data_time": now if has_data else before.last_data_time,
+        "last_data_time": now if has_data else _without_gap(before, now),
         "next_time": (_time(now) + dt.timedelta(seconds=seconds)).isoformat(),
         "measurements": (*before.measurements, made)[-KEPT:],
     }
     after = before.model_copy(update=counts)
     phase, message = _verdict(after, metric, made, now)
     return after.model_copy(update={"phase": phase, "message": message or None})
+
+
+def _without_gap(before: MetricStatus, now: str) -> str:
+    """Return the time of the last data, later by as long as the measurement is late.
+
+    While the operator cannot work, nobody knows whether there is data.
+    """
+    late = max(_time(now) - _time(before.next_time), dt.timedelta())
+    return (_time(before.last_data_time) + late).isoformat()
 
 
 def _verdict(

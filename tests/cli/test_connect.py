@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from omnia_cli.connect import NotFound, find, find_url
+from omnia_cli.connect import NotFound, SeveralFound, find, find_url
 from omnia_cli.local.report import AgentState, Serving
 from omnia_cli.running import announce, announced, folder
 from omnia_core.names import Mode
@@ -93,21 +93,31 @@ def test_an_agent_that_cannot_start_ends_the_wait(tmp_path: Path) -> None:
         find("late", environ, lambda _: announce(file, []))
 
 
-def test_which_of_several_agents_of_a_name_answers_is_said(tmp_path: Path) -> None:
+def of(namespace: str, port: int, mode: Mode = Mode.AGENT) -> Serving:
+    return Serving(namespace, "twin", mode, f"ws://127.0.0.1:{port}/ws", "", {}, {})
+
+
+def test_several_agents_of_a_name_are_never_guessed_at(tmp_path: Path) -> None:
     environ = {"XDG_STATE_HOME": str(tmp_path)}
-    agents = [
-        Serving("default", "twin", Mode.AGENT, f"ws://127.0.0.1:{port}/ws", "", {}, {})
-        for port in (1, 2)
-    ]
-    said: list[str] = []
+    agents = [of("default", 1), of("default", 2), of("shop", 3)]
     with announced(environ) as file:
         announce(file, agents)
-        assert find("twin", environ, said.append) == agents[0]
-    (line,) = said
-    assert line == (
-        '2 agents named "twin" run here: this is the newest, ws://127.0.0.1:1/ws; give the URL of '
-        "another one to reach it: ws://127.0.0.1:2/ws"
+        with pytest.raises(SeveralFound) as raised:
+            find("twin", environ)
+        assert find_url("shop/twin", Mode.AGENT, environ) == agents[2].url
+    assert str(raised.value) == (
+        '3 of the name "twin" run here: give the address of one: ws://127.0.0.1:1/ws,'
+        " ws://127.0.0.1:2/ws, shop/twin"
     )
+
+
+def test_a_command_means_what_it_can_talk_to(tmp_path: Path) -> None:
+    environ = {"XDG_STATE_HOME": str(tmp_path)}
+    agents = [of("default", 1), of("shop", 2, Mode.FUNCTION)]
+    with announced(environ) as file:
+        announce(file, agents)
+        assert find_url("twin", Mode.AGENT, environ) == agents[0].url
+        assert find_url("twin", Mode.FUNCTION, environ) == agents[1].url
 
 
 def test_a_long_list_of_what_runs_is_cut(tmp_path: Path) -> None:

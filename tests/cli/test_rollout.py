@@ -22,6 +22,10 @@ import json, sys
 verb, kind, name, *rest = sys.argv[1:]
 file = {file!r}
 agent = json.load(open(file))
+if verb == "get" and name.startswith("--"):
+    there = [agent] if "--namespace=default" in (name, *rest) else []
+    print(json.dumps({{"items": there}}))
+    sys.exit()
 if name != "shop" or kind != "agentruntimes.omnia.altairalabs.ai":
     sys.exit("Error from server (NotFound)")
 if verb == "get":
@@ -48,6 +52,12 @@ class Cluster:
     def put(self, rollout: JsonObject | None) -> None:
         status = {} if rollout is None else {"rollout": rollout}
         self._file.write_text(json.dumps({"metadata": {"name": "shop"}, "status": status}))
+
+    def stop(self) -> None:
+        """Let kubectl find no cluster, as without a kubeconfig."""
+        refused = "The connection to the server localhost:8080 was refused - did you specify the"
+        program = self._programs / "kubectl"
+        program.write_text(f"#!/bin/sh\necho '{refused} right host or port?' >&2\nexit 1\n")
 
     @property
     def agent(self) -> dict[str, Any]:
@@ -162,6 +172,24 @@ def test_an_agent_that_is_not_there_is_told(cluster: Cluster) -> None:
     assert (code, "NotFound" in printed, "Traceback" in printed) == (2, True, False)
     assert "no agent nobody runs here (there: none), and " in printed
     assert "no agent" not in cluster.run("abort", "nobody", "-n", "default")[1]
+
+
+def test_an_unknown_name_is_told_with_the_agents_of_the_namespace(cluster: Cluster) -> None:
+    code, printed = cluster.run("status", "nobody")
+    assert code == 2
+    assert printed.rstrip().endswith('; the agents of the namespace "default": shop')
+    printed = cluster.run("status", "nobody", "-n", "empty")[1]
+    assert printed.rstrip().endswith('; the agents of the namespace "empty": none')
+
+
+def test_a_machine_without_an_agent_and_without_a_cluster_is_told_of_both(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path)
+    cluster.stop()
+    code, printed = cluster.run("status", "nobody")
+    assert code == 2
+    assert "no agent nobody runs here (there: none), and " in printed
+    assert "no cluster answers: set KUBECONFIG, or choose another context of kubectl" in printed
+    assert "the agents of" not in printed
 
 
 def test_the_log_lines_of_kubectl_are_no_part_of_its_error() -> None:

@@ -559,6 +559,12 @@ def test_other_objects_are_left_to_kubernetes(tmp_path: Path) -> None:
     assert check(tmp_path, AGENT, PACK, PROVIDER, other) == []
 
 
+def test_a_pack_by_itself_is_named_with_the_command_for_its_objects(tmp_path: Path) -> None:
+    (tmp_path / "pack.json").write_text('{"id": "p", "version": "1.0.0", "prompts": {}}')
+    (finding,) = validate([tmp_path], references=False)
+    assert "omnia pack build FOLDER -o configmap" in finding.message
+
+
 @pytest.mark.parametrize(
     "head", ["", "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"]
 )

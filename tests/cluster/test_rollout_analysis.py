@@ -22,6 +22,7 @@ from tests.cluster.test_rollout import (
     idle,
     in_force,
     manifest,
+    mounted,
     rollout,
     until,
 )
@@ -179,10 +180,11 @@ def test_a_candidate_that_fails_one_turn_in_five_is_rolled_back(
     before = pods(kubectl)
     kubectl.apply(compared(redis, steady, 20, {"providerRefs": provided("shaky")}))
     until(kubectl, "Progressing", 20)
-    in_force(kubectl, 20)
+    # To wait until the pods have it would take turns of the candidate, and thus time of its life.
+    wait_until("the schedule has its weight", lambda: bool(mounted(kubectl).steps), seconds=60)
     schedule = kubectl.get("configmap", "omnia-helper-rollout")["data"]["rollout.json"]
     start_asking(kubectl, 5, schedule)
-    wait_until("the candidate is rolled back", lambda: "last" in rollout(kubectl), seconds=240)
+    wait_until("the candidate is rolled back", lambda: "last" in rollout(kubectl), seconds=300)
     idle(kubectl, "RolledBack")
     assert stop_asking(kubectl)["candidate"] > 0
     reason = rollout(kubectl)["last"]["reason"]

@@ -1,5 +1,6 @@
 """The pages that show a laptop are typed into a shell, line by line, as a reader would."""
 
+import base64
 import contextlib
 import os
 import re
@@ -32,6 +33,11 @@ TYPED = (
     "examples/support-agent/README.md",
 )
 SECONDS = 120.0
+# A PNG of one pixel.
+PICTURE = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJg"
+    "gg=="
+)
 pytestmark = pytest.mark.timeout(600)
 
 
@@ -45,7 +51,7 @@ class Reader:
 
     def follow(self, block: Block) -> None:
         """Do what a block says."""
-        if block.kind == "not run":
+        if block.kind in ("not run", "run by"):
             return
         if block.kind == "file":
             file = self.folder / block.value
@@ -154,3 +160,52 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
 def test_a_reader_can_follow_the_page(page: str, reader: Reader) -> None:
     for block in blocks(ROOT / page):
         reader.follow(block)
+
+
+def page_blocks(page: str, test: str) -> list[Block]:
+    """Return the blocks of a page whose comment names a test of this file."""
+    named = f"tests/docs/test_pages_typed.py::{test}"
+    found = [block for block in blocks(ROOT / page) if block.value == named]
+    assert found
+    return found
+
+
+def type_lines(reader: Reader, found: list[Block]) -> None:
+    """Type each line of the blocks; a line that fails, fails the test."""
+    for block in found:
+        for line, expected in block.commands:
+            reader.type(line, expected)
+
+
+def test_the_lines_for_scripts_are_typed(reader: Reader) -> None:
+    reader.type("omnia up examples/support-agent", [])
+    (reader.folder / "question.txt").write_text("Where is order A-1001?\n")
+    (reader.folder / "lamp.png").write_bytes(base64.b64decode(PICTURE))
+    type_lines(reader, page_blocks("docs/how-to/chat.md", "test_the_lines_for_scripts_are_typed"))
+
+
+def test_a_compiled_pack_becomes_files_again(reader: Reader) -> None:
+    reader.type("omnia init mine", [])
+    reader.type("cd mine", [])
+    page = "docs/how-to/packs.md"
+    type_lines(reader, page_blocks(page, "test_a_compiled_pack_becomes_files_again"))
+    reader.type("omnia validate", [])
+    reader.type("omnia pack build ../unpacked | cmp - ../pack.json", [])
+
+
+def test_the_lines_of_a_function_are_typed(reader: Reader) -> None:
+    for block in blocks(ROOT / "docs/tutorials/first-function.md"):
+        reader.follow(block)
+    calls = [
+        block
+        for page in ("docs/tutorials/first-function.md", "docs/how-to/functions.md")
+        for block in page_blocks(page, "test_the_lines_of_a_function_are_typed")
+    ]
+    address = reader.run("omnia ps --json | grep -o 'http://[^\"]*/functions/label'").stdout.strip()
+    for block in calls:
+        for line, _ in block.commands:
+            typed = line.replace("http://127.0.0.1:8080/functions/label", address)
+            assert address in typed
+            reader.type(
+                typed.replace("curl ", "curl -sS --fail-with-body ", 1), ['…"question":true…']
+            )

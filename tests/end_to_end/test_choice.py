@@ -1,0 +1,90 @@
+"""Two agents of one name on one machine: a person is asked which one, a script is told both."""
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.conftest import LIMIT, OMNIA, OMNIA_STARTED, ROOT, starting
+from tests.end_to_end.terminal import PATIENCE, terminal
+from tests.services import free_port
+
+pytestmark = pytest.mark.timeout(4 * PATIENCE)
+AGENT = """\
+apiVersion: omnia.altairalabs.ai/v1alpha1
+kind: AgentRuntime
+metadata: {{name: twin, namespace: {namespace}}}
+spec:
+  prompt: {{system: You answer.}}
+  facade: {{type: websocket, port: {port}}}
+  provider: {{type: mock, mock: {{responses: {{defaultResponse: "I am of {namespace}."}}}}}}
+"""
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Two `omnia up` with an agent of one name each."""
+    folder = tmp_path_factory.mktemp("twins")
+    found = {**os.environ, "XDG_STATE_HOME": str(folder / "state"), "TERM": "xterm-256color"}
+    with starting(folder, found) as start:
+        for namespace in ("east", "west"):
+            # Each has a file of conversations of its own.
+            file = folder / namespace / "agent.yaml"
+            file.parent.mkdir()
+            file.write_text(AGENT.format(namespace=namespace, port=free_port()))
+            start(file).wait("serving")
+        yield found
+
+
+def chat(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*OMNIA, "chat", *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LIMIT,
+        env=environment,
+    )
+
+
+def test_a_script_gets_the_addresses_and_the_exit_code_2(environment: dict[str, str]) -> None:
+    done = chat(environment, "twin", "hello")
+    assert done.returncode == 2, done
+    assert "west/twin, east/twin" in " ".join(done.stderr.replace("│", " ").split())
+    assert "Traceback" not in done.stderr
+
+
+def test_a_namespace_before_the_name_means_one_of_them(environment: dict[str, str]) -> None:
+    for namespace in ("east", "west"):
+        done = chat(environment, f"{namespace}/twin", "hello")
+        assert done.stdout == f"I am of {namespace}.\n", done
+    done = chat(environment, "east/twin", "hello", "--resume")
+    assert (done.returncode, done.stdout) == (0, "I am of east.\n"), done
+
+
+def test_a_name_of_this_machine_is_not_one_of_a_cluster(environment: dict[str, str]) -> None:
+    done = chat(environment, "east/twin", "hello", "-n", "shop")
+    assert (done.returncode, "give NAME alone" in " ".join(done.stderr.split())) == (2, True), done
+
+
+def test_a_person_is_asked_at_a_terminal(
+    environment: dict[str, str], need_program: Callable[[str, str], str]
+) -> None:
+    program = need_program("tmux", "apt-get install tmux")
+    # The path of a socket has 108 bytes at most.
+    with (
+        tempfile.TemporaryDirectory(prefix="tmux-") as folder,
+        terminal(program, Path(folder)) as person,
+    ):
+        person.start(
+            [*OMNIA_STARTED, "chat", "twin", "hello"], {**environment, "PYTHONPATH": str(ROOT)}
+        )
+        person.until("1  west/twin", "2  east/twin", "Which one (1 to 2):")
+        person.say("7")
+        person.until("Which one (1 to 2):", times=2)
+        person.say("2")
+        person.until("I am of east.", "exit 0")

@@ -158,10 +158,9 @@ class Hub:
         writer: asyncio.StreamWriter,
     ) -> None:
         match where:
-            case ToPage(""):
-                writer.write(self._page.response(head))
-            case ToViews():
-                writer.write(self._views.response(head))
+            case ToPage("") | ToViews():
+                content = self._views if isinstance(where, ToViews) else self._page
+                writer.write(content.response(head))
             case ToPage(fragment):
                 writer.write(_head(302, {"Location": f"/{fragment}", "Content-Length": "0"}))
             case ToAgents() | ToInside():

@@ -86,7 +86,7 @@ def with_instruction(system: str, output: OutputSchema) -> str:
 
     The caller checks the answer against the schema.
     """
-    schema = orjson.dumps(output.schema).decode()
+    schema = json_bytes(output.schema).decode()
     instruction = (
         "Answer with one JSON document and nothing else: no introduction, no code fence. "
         f"It must be valid under this JSON Schema:\n{schema}"

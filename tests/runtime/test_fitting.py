@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from omnia_core.conversation.tools import ToolCall
 from omnia_core.files.providers import ProviderConfig
+from omnia_core.jsonvalue import json_bytes
 from omnia_core.sessions import Message
 from omnia_runtime.ports.model import (
     ChatRequest,
@@ -185,7 +186,6 @@ def test_a_description_that_a_vendor_refuses_ends_with_a_whole_sentence(
         ({"oneOf": [TEXT, NUMBER]}, "not of the type object"),
         ({"$ref": "#/$defs/a", "$defs": {"a": TEXT}}, "not of the type object"),
         (of({"a": {"default": {1, 2}}}), "cannot be written as JSON"),
-        (of({"a": {"default": "\ud800"}}), "cannot be written as JSON"),
     ],
 )
 def test_a_tool_that_cannot_be_offered_is_named(schema: Any, reason: str) -> None:
@@ -195,6 +195,11 @@ def test_a_tool_that_cannot_be_offered_is_named(schema: Any, reason: str) -> Non
     assert [tool.name for tool in fit_tools(tools, rules_of(CLAUDE)).tools] == ["good"]
     (message,) = omitted_tools(CLAUDE, tools)
     assert 'the tool "bad" is not offered to the provider "default" (claude): ' in message
+
+
+def test_half_of_a_surrogate_pair_costs_no_tool() -> None:
+    fitted = fit_schema(of({"a": {"default": "\ud800"}})).schema
+    assert b'"default":"?"' in json_bytes(fitted)
 
 
 def test_deep_and_endless_schemas_cost_only_their_tool() -> None:

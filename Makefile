@@ -32,7 +32,7 @@ VENV_SERVERS := .venv-servers
 VENV_DOCS := .venv-docs
 PROTOS := omnia_core/wire/a2a/v1/a2a.proto omnia_core/wire/runtime/v1/runtime.proto omnia_core/wire/tools/v1/tools.proto
 
-.PHONY: help setup up servers-mcp servers-litellm servers-llama servers-mongo test test-servers test-mongo test-grpcio test-python test-load soak serve-tck mutants lint format crds protos reference console requirements bench bench-footprint bench-providers bench-tracing bench-evals bench-sqlite bench-history bench-hop bench-relay docs pictures sbom release pin-base clean
+.PHONY: help setup up servers-mcp servers-litellm servers-llama servers-mongo test test-servers test-mongo test-grpcio test-python test-load soak serve-tck mutants lint format crds protos reference console requirements bench bench-footprint bench-providers bench-tracing bench-evals bench-sqlite bench-history bench-hop bench-console bench-relay docs pictures sbom release pin-base clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -189,6 +189,9 @@ bench-doors: setup ## CPU of a streamed chunk at the chat door, against WebSocke
 
 bench-hop: setup ## latency that a turn on the candidate of a rollout has more, against stable (ARGS=--help)
 	@$(BIN)/python -m benchmarks.rollout_hop $(ARGS)
+
+bench-console: setup ## long tasks of a browser while the console draws answers of 170 KB and hostile Markdown (chromium)
+	@$(BIN)/python -m benchmarks.console_answers
 
 bench-history: setup ## the history with 1,000,000 messages in PostgreSQL: query plans, and times of answers (ARGS=--help)
 	@$(BIN)/python -m benchmarks.history $(ARGS)

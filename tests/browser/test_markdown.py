@@ -132,37 +132,23 @@ def test_nothing_that_an_answer_says_acts(tab: Tab, pieces: Served) -> None:
     assert tab.value("document.title") == "guide · Omnia"
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "> " * 3000 + "deep",
-        "".join(f"{'  ' * n}- {n}\n" for n in range(400)),
-        "_a" * 10_000,
-        "a**b" * 10_000,
-        "[" * 10_000,
-        "`" * 9_999,
-        "|a" * 5_000 + "|\n" + "|-" * 5_000 + "|\n",
-        "![" * 10_000,
-        "[a](" * 10_000,
-        "~~a" * 10_000,
-        "<a" * 10_000,
-        "".join(f"a{'`' * n}" for n in range(1, 300)),
-    ],
-    ids=[
-        "quotes",
-        "lists",
-        "emphasis",
-        "strong",
-        "brackets",
-        "code",
-        "table",
-        "pictures",
-        "links",
-        "strikethrough",
-        "markup",
-        "runs of backticks",
-    ],
-)
+HOSTILE = {
+    "quotes": "> " * 3000 + "deep",
+    "lists": "".join(f"{'  ' * n}- {n}\n" for n in range(400)),
+    "emphasis": "_a" * 10_000,
+    "strong": "a**b" * 10_000,
+    "brackets": "[" * 10_000,
+    "code": "`" * 9_999,
+    "table": "|a" * 5_000 + "|\n" + "|-" * 5_000 + "|\n",
+    "pictures": "![" * 10_000,
+    "links": "[a](" * 10_000,
+    "strikethrough": "~~a" * 10_000,
+    "markup": "<a" * 10_000,
+    "runs of backticks": "".join(f"a{'`' * n}" for n in range(1, 300)),
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
 def test_hostile_text_is_shown_and_the_page_goes_on(tab: Tab, pieces: Served, text: str) -> None:
     tab.open(pieces.page)
     tab.until_text("#state", "Connected")

@@ -1,7 +1,9 @@
-// An answer while it is written: blocks that have ended stay as they are, only the last one is drawn anew.
+// An answer while it is written: of its blocks only the last one is read anew, and of that one what differs is drawn.
 
-import { build, grow } from "./nodes";
-import { parsed } from "./parser";
+import { colour } from "./colours";
+import { build } from "./nodes";
+import { parsed, type Token } from "./parser";
+import { patch } from "./patch";
 
 export class Answer {
   // Where the last block begins, and how many nodes are before it.
@@ -14,9 +16,7 @@ export class Answer {
   draw(text: string): void {
     const rest = text.slice(this.#begins);
     const tokens = parsed(rest);
-    if (this.root.childNodes.length === this.#kept + 1 && grow(this.root.lastChild, tokens)) return;
-    while (this.root.childNodes.length > this.#kept) this.root.lastChild!.remove();
-    build(tokens, this.root);
+    this.#show(tokens, this.#kept);
     const blocks = tokens.filter((each) => each.level === 0 && each.nesting >= 0 && each.map);
     const last = blocks.at(-1);
     if (blocks.length < 2 || !last?.map) return;
@@ -28,7 +28,22 @@ export class Answer {
 
   // Shows the whole text: definitions at its end count for what is before them.
   end(text: string): void {
-    this.root.replaceChildren();
-    build(parsed(text), this.root);
+    this.#show(parsed(text), 0);
+  }
+
+  #show(tokens: Token[], kept: number): void {
+    const wanted = document.createDocumentFragment();
+    build(tokens, wanted);
+    patch(this.root, wanted, this.root.childNodes[kept] ?? null);
+    // Highlights are of what is in the document.
+    for (let block = this.root.childNodes[kept]; block; block = block.nextSibling!) colourAll(block);
+  }
+}
+
+function colourAll(block: Node): void {
+  if (!(block instanceof Element)) return;
+  for (const box of block.matches(".codebox") ? [block] : block.querySelectorAll(".codebox")) {
+    const text = box.querySelector("code")!.firstChild;
+    if (text instanceof Text) colour(text, box.querySelector("span")!.textContent);
   }
 }

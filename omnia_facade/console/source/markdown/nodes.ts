@@ -1,7 +1,6 @@
 // Markdown as nodes. The parser's tokens become elements by createElement, so no text is ever read as markup.
 
 import { copyButton } from "../parts/copy";
-import { colour } from "./colours";
 import type { Token } from "./parser";
 
 const ELEMENTS = new Set(
@@ -54,7 +53,7 @@ function codeBlock(token: Token): HTMLElement {
   box.className = "codebox";
   const head = document.createElement("div");
   const language = document.createElement("span");
-  language.append(labelOf(token));
+  language.append(token.info.trim().split(/\s/)[0] || "code");
   head.append(language);
   const pre = document.createElement("pre");
   pre.tabIndex = 0;
@@ -65,18 +64,6 @@ function codeBlock(token: Token): HTMLElement {
   pre.append(code);
   box.append(head, pre);
   return box;
-}
-
-const labelOf = ({ info }: Token): string => info.trim().split(/\s/)[0] || "code";
-
-// Adds to a block of code what has been written since, and colours it; false where the tokens are another block.
-export function grow(box: Node | null, [token, ...more]: Token[]): boolean {
-  const text = box instanceof Element && box.querySelector(".codebox > pre > code")?.firstChild;
-  if (!(text instanceof Text) || token?.type !== "fence" || more.length) return false;
-  if ((box as Element).querySelector("span")!.textContent !== labelOf(token) || !token.content.startsWith(text.data)) return false;
-  text.appendData(token.content.slice(text.length));
-  colour(text, labelOf(token));
-  return true;
 }
 
 function opened(token: Token): HTMLElement {
@@ -118,7 +105,7 @@ export function build(tokens: Token[], root: Node): void {
       }
       case "fence":
       case "code_block":
-        grow(place().appendChild(codeBlock(token)), [token]);
+        place().appendChild(codeBlock(token));
         continue;
       case "image":
         place().appendChild(picture(token));

@@ -2,7 +2,12 @@
 
 const BEHIND = 250;
 
-export function onNextFrame(work: () => void): void {
+// After so many pictures: what takes long leaves the others to what else the page does.
+export function afterFrames(count: number, work: () => void): void {
+  onNextFrame(count > 1 ? () => afterFrames(count - 1, work) : work);
+}
+
+function onNextFrame(work: () => void): void {
   let isDone = false;
   const once = (): void => {
     if (isDone) return;

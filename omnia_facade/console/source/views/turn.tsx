@@ -4,7 +4,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Answer } from "../markdown/answer";
 import { useChanges } from "../parts/changes";
 import { copyButton } from "../parts/copy";
-import { onNextFrame } from "../parts/frame";
+import { afterFrames } from "../parts/frame";
 import { explained } from "../parts/words";
 import type { Text, Turn } from "../turn";
 import type { Fault } from "../wire/frames";
@@ -64,9 +64,12 @@ export function AnswerView({ turn, agent, model, patience, goOn, again, fork, dr
   );
 }
 
+// Milliseconds above which a growing answer is drawn at every fourth frame only.
+const SLOW = 8;
+
 function Markdown({ part, drawn }: { part: Text; drawn: () => void }) {
   const place = useRef<HTMLDivElement>(null);
-  const [draw] = useState(() => ({ answer: null as Answer | null, wanted: false }));
+  const [draw] = useState(() => ({ answer: null as Answer | null, wanted: false, frames: 1 }));
   useLayoutEffect(() => {
     draw.answer ??= new Answer(place.current!);
     if (part.settled) {
@@ -76,13 +79,15 @@ function Markdown({ part, drawn }: { part: Text; drawn: () => void }) {
     const now = (): void => {
       draw.wanted = false;
       if (part.settled) return;
+      const began = performance.now();
       draw.answer!.draw(part.text);
       drawn();
+      draw.frames = performance.now() - began > SLOW ? 4 : 1;
     };
     part.grown = () => {
       if (draw.wanted) return;
       draw.wanted = true;
-      onNextFrame(now);
+      afterFrames(draw.frames, now);
     };
     now();
     return () => (part.grown = () => {});

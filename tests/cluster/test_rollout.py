@@ -321,6 +321,12 @@ def a_lost_pod_costs_a_stream_one_turn_at_most(kubectl: Kubectl) -> None:
     assert (seen["closed"], seen["changed"]) == (0, 0), json.dumps(seen)
     assert seen["most_failed"] <= 1, json.dumps(seen)
     assert set(seen["versions"]) == {"1.0.0", "2.0.0"}
+    # Stable goes on for sessions of the candidate until it reaches the new pod.
+    wait_until(
+        "new sessions reach the candidate again",
+        lambda: "2.0.0" in begin_sessions(kubectl, "helper", 20).values(),
+        seconds=60,
+    )
 
 
 def stepped_in(kubectl: Kubectl) -> float:

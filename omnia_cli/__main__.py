@@ -651,7 +651,7 @@ def fail(message: str) -> NoReturn:
 
 
 def _address(name: str, mode: Mode, namespace: str | None) -> str:
-    """Return what means one agent or function: what was given, or what a person chooses."""
+    """Return an unambiguous address: the given one, or that of the agent that a person chooses."""
     from omnia_cli.choice import choose
     from omnia_cli.connect import NotFound, is_url
 

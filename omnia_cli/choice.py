@@ -14,7 +14,7 @@ _INTERRUPTED = 130
 
 
 class Choice(NamedTuple):
-    """An agent or function that runs here, and a name or URL that means it alone."""
+    """An agent or function that runs here, and its unambiguous name or URL."""
 
     agent: Serving
     address: str

@@ -13,6 +13,11 @@ import orjson
 from omnia_core.names import AUDIENCE_SCHEME, GROUP
 
 SECONDS = 30
+UNREADABLE = (
+    "the output of kubectl is not what was expected; compare the version of the resource"
+    " definitions with `omnia --version`"
+)
+"""The beginning of an error about objects that kubectl printed; ": " and the fault follow."""
 # The names of the ports in the Service of an agent, and of a history.
 PORT = "facade"
 HISTORY_PORT = "http"

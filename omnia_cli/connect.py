@@ -100,7 +100,7 @@ def is_url(name: str) -> bool:
 
 
 def address_among(agent: Serving, agents: Sequence[Serving]) -> str:
-    """Return what means one agent among others: NAMESPACE/NAME, or its URL if others have that."""
+    """Return an unambiguous address of an agent: NAMESPACE/NAME, or its URL if that is shared."""
     name = f"{agent.namespace}/{agent.name}"
     return name if sum(each.is_named(name) for each in agents) == 1 else agent.url
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import UNSET, Struct, UnsetType, field
 
+from omnia_cli.cluster import UNREADABLE
 from omnia_core.files.pack import DEFAULT_PROMPT, Pack
 from omnia_core.jsonvalue import JsonObject
 
@@ -20,7 +21,7 @@ T = TypeVar("T")
 
 
 class UnreadableObject(ValueError):
-    """What kubectl printed is no such object."""
+    """The output of kubectl is not an object of the expected kind."""
 
 
 class Referred(Struct, frozen=True):
@@ -223,7 +224,7 @@ def decoded(document: Mapping[str, Any], kind: type[T]) -> T:
     try:
         return msgspec.convert(document, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise UnreadableObject(f"kubectl printed something unexpected: {error}") from error
+        raise UnreadableObject(f"{UNREADABLE}: {error}") from error
 
 
 def packs_of(listed: str, name: str) -> list[ListedPack]:
@@ -235,7 +236,7 @@ def packs_of(listed: str, name: str) -> list[ListedPack]:
     try:
         found = msgspec.json.decode(listed, type=_Packs)
     except msgspec.DecodeError as error:
-        raise UnreadableObject(f"kubectl printed something unexpected: {error}") from error
+        raise UnreadableObject(f"{UNREADABLE}: {error}") from error
     return [each for each in found.items if name in (each.spec.pack_name, each.metadata.name)]
 
 
@@ -252,7 +253,7 @@ def weighted(packs: Sequence[ListedPack], active: str) -> list[tuple[ListedPack,
 
 
 def content_of(config_map: Mapping[str, Any], key: str) -> str:
-    """Return what a ConfigMap has under a key; "" if nothing.
+    """Return the text of a key of a ConfigMap; "" if it has none.
 
     Raises:
         UnreadableObject: it is no ConfigMap.

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from omnia_cli.cluster import UNREADABLE
 from omnia_cli.hub.directory import HubAgent, HubState
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import INLINE_VERSION, Mode
@@ -149,4 +150,4 @@ def _decoded(text: str, kind: type[Any]) -> Any:
     try:
         return msgspec.json.decode(text, type=kind, strict=False)
     except msgspec.DecodeError as error:
-        raise UnreadableList(f"kubectl printed something unexpected: {error}") from error
+        raise UnreadableList(f"{UNREADABLE}: {error}") from error

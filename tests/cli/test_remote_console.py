@@ -344,7 +344,7 @@ async def test_what_of_the_inside_may_not_be_read_is_left_out_and_noted(tmp_path
     assert prompt.startswith("the prompt of version 1.0.0 is left out: configmap/support-1.0.0")
     assert "forbidden" in prompt
     assert provider.startswith('the provider "default" is left out: ')
-    assert tools.startswith("tools are left out: kubectl printed something unexpected")
+    assert tools.startswith("tools are left out: the output of kubectl is not what was expected")
 
 
 async def test_what_changes_in_the_cluster_is_published(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 import hashlib
 import os
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -133,10 +132,7 @@ def test_what_was_typed_to_one_of_two_is_not_offered_to_the_other(
     before.write_text("\n# 2026-01-01 00:00:00\n+typed before\n")
     shown = {}
     for namespace in ("east", "west"):
-        with (
-            tempfile.TemporaryDirectory(prefix="tmux-") as folder,
-            terminal(program, Path(folder)) as person,
-        ):
+        with terminal(program) as person:
             command = [*OMNIA_STARTED, "chat", f"{namespace}/twin"]
             person.start(command, {**of_one_folder, "PYTHONPATH": str(ROOT)})
             person.until("/help lists commands", "\n>")
@@ -159,11 +155,7 @@ def test_a_person_is_asked_at_a_terminal(
     environment: dict[str, str], need_program: Callable[[str, str], str]
 ) -> None:
     program = need_program("tmux", "apt-get install tmux")
-    # The path of a socket has 108 bytes at most.
-    with (
-        tempfile.TemporaryDirectory(prefix="tmux-") as folder,
-        terminal(program, Path(folder)) as person,
-    ):
+    with terminal(program) as person:
         person.start(
             [*OMNIA_STARTED, "chat", "twin", "hello"], {**environment, "PYTHONPATH": str(ROOT)}
         )

@@ -116,6 +116,7 @@ def test_a_release_passes_its_test_and_leaves_nothing_when_it_is_uninstalled(
     assert kubectl.list("leases") == []
 
 
+@pytest.mark.exclusive
 @pytest.mark.timeout(600)
 def test_an_upgrade_of_the_chart_upgrades_the_resource_definitions(
     release: Release, kubectl: Kubectl, tmp_path: Path

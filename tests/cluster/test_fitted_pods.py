@@ -156,7 +156,7 @@ def test_an_ingress_is_made_kept_and_removed(kubectl: Kubectl) -> None:
     kubectl.wait_gone("ingress", "fitted", seconds=10)
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.exclusive
 def test_a_route_is_made_when_the_gateway_api_is_installed(
     kubectl: Kubectl, gateway_api: Callable[[], None]
 ) -> None:
@@ -166,7 +166,7 @@ def test_a_route_is_made_when_the_gateway_api_is_installed(
     wait_until(
         "it is told",
         lambda: condition(kubectl, "fitted", "ExposeReady")[1] == "GatewayAPINotInstalled",
-        seconds=10,
+        seconds=120,
     )
 
     gateway_api()

@@ -255,6 +255,7 @@ def test_the_complete_example_of_the_specification_runs(
     assert trigger["metadata"]["threshold"] == "10"
 
 
+@pytest.mark.exclusive
 def test_another_operator_takes_over_when_the_leader_dies(kubectl: Kubectl, omnia: Kubectl) -> None:
     def holder() -> str:
         lease = omnia.get("lease", "omnia-operator")

@@ -33,7 +33,8 @@ def rolled_out(kubectl: Kubectl, name: str) -> set[str]:
         assert status.get("observedGeneration") == metadata["generation"], status
         shown = ("replicas", "updatedReplicas", "availableReplicas")
         assert [status.get(each, 0) for each in shown] == [count] * 3, status
-        listed = kubectl.list("pods", f"{INSTANCE}={name}")
+        labels = deployment["spec"]["selector"]["matchLabels"]
+        listed = kubectl.list("pods", ",".join(f"{key}={each}" for key, each in labels.items()))
         assert len(listed) == count, [each["metadata"]["name"] for each in listed]
         return {each["metadata"]["name"] for each in listed}
 

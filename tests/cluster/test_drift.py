@@ -71,7 +71,7 @@ def test_what_somebody_adds_to_an_object_of_an_agent_is_removed_and_told(
     shared: Kubectl, edit: Callable[[Kubectl], None], kind: str, name: str
 ) -> None:
     shared.apply(AGENT)
-    ready(shared, "kept")
+    rolled_out(shared, "kept")
     before = content(shared, kind, name)
     corrected = corrections(shared)
     accepted = condition(shared, "kept", "ExternalAuth")
@@ -91,7 +91,7 @@ def test_what_somebody_adds_to_an_object_of_an_agent_is_removed_and_told(
 
 def test_a_restart_is_not_undone_and_a_quiet_agent_is_not_written(kubectl: Kubectl) -> None:
     kubectl.apply(AGENT)
-    ready(kubectl, "kept")
+    rolled_out(kubectl, "kept")
     kubectl("rollout", "restart", "deployment/kept")
     rolled_out(kubectl, "kept")
 

@@ -13,7 +13,7 @@ from omnia_operator.labels import INSTANCE
 from tests.cluster.agents import everything, pods, ready, rolled_out
 from tests.cluster.harness.cluster import Cluster
 from tests.cluster.harness.errors import HarnessError
-from tests.cluster.harness.waiting import SECONDS, wait_until
+from tests.cluster.harness.waiting import SECONDS, eventually, wait_until
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.pages import ROOT, Shell
 
@@ -42,6 +42,17 @@ def test_the_readmes_lines_for_this_machine_end_in_a_conversation(
 
     ready(cluster_kubectl, "support-agent")
     assert "condition met" in printed
+
+
+_SILENT = """
+import socket, sys
+for address in sys.argv[1:]:
+    try:
+        socket.create_connection((address, 8080), timeout=5)
+    except OSError:
+        continue
+    sys.exit(f"{address} still answers")
+"""
 
 
 class Chat:
@@ -104,9 +115,12 @@ def test_a_chat_through_a_forwarded_port_goes_on_when_the_pod_is_replaced(
         chat.until("one")
         before = pods(kubectl)
         if forced:
+            old = [each["status"]["podIP"] for each in kubectl.list("pods", f"{INSTANCE}=helper")]
             kubectl("delete", "pod", *before, "--grace-period=0", "--force", "--wait=false")
-            # A message that the old containers still answer is no message that is sent again.
             wait_until("a new pod serves", lambda: serving(kubectl) - before != set())
+            # A message that the old containers still answer is no message that is sent again.
+            pod = ("deployment/helper", "--container=facade", "--", "python", "-c", _SILENT)
+            eventually(lambda: kubectl("exec", *pod, *old))
         else:
             kubectl("rollout", "restart", "deployment/helper")
             assert not before & rolled_out(kubectl, "helper")

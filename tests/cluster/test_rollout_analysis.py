@@ -132,6 +132,8 @@ def provided(provider: str) -> list[JsonObject]:
 
 
 def start_asking(kubectl: Kubectl, every: int, schedule: str = "") -> None:
+    # The program ends at the first connection that is refused.
+    wait_reachable(kubectl, "helper", 8080)
     kubectl(
         *("run", "asking", f"--image={image('facade')}", "--restart=Never", "--command", "--"),
         *("python", "-c", _ASKING, "ws://helper:8080/ws", str(every), schedule),

@@ -50,7 +50,7 @@ def eventually(check: Callable[[], T], *, seconds: float = SECONDS) -> T:
             return check()
         except NOT_YET as error:
             if time.monotonic() > deadline:
-                error.add_note(f"still so after {seconds:.0f} s")
+                error.add_note(f"still so after {seconds:g} s")
                 raise
         time.sleep(INTERVAL)
 

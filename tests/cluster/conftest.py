@@ -3,7 +3,7 @@
 import contextlib
 import os
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,11 +13,13 @@ import yaml
 from omnia_operator.cluster.kinds import HTTP_ROUTE, ROUTING
 from tests.chart.rendering import Renderer
 from tests.cluster import releases
+from tests.cluster.cluster_lock import ClusterLock
 from tests.cluster.harness.cluster import Cluster, chosen
 from tests.cluster.harness.commands import succeeds
 from tests.cluster.harness.definitions import istio_definitions
 from tests.cluster.harness.deploy import NAMESPACE, RELEASE
 from tests.cluster.harness.errors import HarnessError, MissingPart
+from tests.cluster.harness.paths import Layout
 from tests.cluster.harness.waiting import becomes, eventually, wait_until
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.releases import Release
@@ -31,6 +33,18 @@ TEST_SECONDS = 1200
 """Longer than the waits of a test, so that the wait that failed says what it saw."""
 
 collect_ignore_glob = [] if WANTED else ["test_*.py"]
+
+LOCK = ClusterLock(Layout.of_this_user().cache)
+
+
+# First of all, so that the time of a test and its fixtures begin when it has the cluster.
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Run a test that changes what all of them share while no other test runs."""
+    fixtures: Collection[str] = getattr(item, "fixturenames", ())
+    alone = "alone" in fixtures or item.get_closest_marker("exclusive") is not None
+    with LOCK.held(alone=alone):
+        return (yield)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -52,7 +66,8 @@ def cluster() -> Cluster:
     """A cluster that takes pods."""
     found = chosen()
     try:
-        found.up()
+        with LOCK.preparing():
+            found.up()
     except MissingPart as missing:
         unavailable(str(missing))
     return found
@@ -153,12 +168,12 @@ def _established(kubectl: Kubectl, *names: str) -> None:
 def gateway_api(cluster_kubectl: Kubectl) -> Callable[[], None]:
     """A cluster without the Gateway API; call it to install the definition of an HTTPRoute.
 
-    The definition stays: the operator is restarted when the watch of a kind ends for good.
+    The operator is restarted when the watch of a kind ends for good, so a test that uses this has
+    the cluster alone, and waits for the operator.
     """
     definition = FOREIGN / "httproutes.gateway.networking.k8s.io.yaml"
     name = "httproutes.gateway.networking.k8s.io"
-    if cluster_kubectl.succeeds("get", "customresourcedefinition", name):
-        unavailable("the cluster has the Gateway API already; make cluster-down removes a test's")
+    cluster_kubectl("delete", "customresourcedefinition", name, "--ignore-not-found")
 
     def install() -> None:
         cluster_kubectl("apply", "--server-side", f"--filename={definition}")
@@ -171,11 +186,12 @@ def gateway_api(cluster_kubectl: Kubectl) -> Callable[[], None]:
 def redis_image(cluster: Cluster) -> None:
     """The image of a real Redis, in the cluster."""
     name = "localhost/omnia-test-redis:dev"
-    try:
-        cluster.builder.build_for_tests(name, FOREIGN / "Dockerfile.redis")
-    except MissingPart as missing:
-        unavailable(str(missing))
-    cluster.load([name])
+    with LOCK.preparing():
+        try:
+            cluster.builder.build_for_tests(name, FOREIGN / "Dockerfile.redis")
+        except MissingPart as missing:
+            unavailable(str(missing))
+        cluster.load([name])
 
 
 @pytest.fixture(scope="session")

@@ -124,6 +124,7 @@ def test_a_release_passes_its_test_and_leaves_nothing_when_it_is_uninstalled(
     becomes(left, [])
 
 
+@pytest.mark.exclusive
 def test_an_upgrade_of_the_chart_upgrades_the_resource_definitions(
     release: Release, kubectl: Kubectl, tmp_path: Path
 ) -> None:

@@ -153,6 +153,7 @@ def test_an_ingress_is_made_kept_and_removed(kubectl: Kubectl) -> None:
     kubectl.wait_gone("ingress", "fitted")
 
 
+@pytest.mark.exclusive
 def test_a_route_is_made_when_the_gateway_api_is_installed(
     kubectl: Kubectl, gateway_api: Callable[[], None]
 ) -> None:

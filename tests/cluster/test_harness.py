@@ -1,16 +1,20 @@
 """The parts of the harness that other tests would blame on the cluster."""
 
+import fcntl
 import os
 import struct
+import threading
+from pathlib import Path
 
 import pytest
 
+from tests.cluster.cluster_lock import ClusterLock
 from tests.cluster.harness.build import HELM, PAUSE, SERVERS
 from tests.cluster.harness.dns import TYPE_A, answer
 from tests.cluster.harness.errors import MissingPart
 from tests.cluster.harness.processes import Identity
 from tests.cluster.harness.requirements import need_go, need_programs, need_root
-from tests.cluster.harness.waiting import becomes, eventually
+from tests.cluster.harness.waiting import becomes, eventually, wait_until
 
 TYPE_AAAA = 28
 NAME_ERROR = 3
@@ -102,3 +106,33 @@ def test_without_go_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(MissingPart, match="install Go"):
         need_go()
+
+
+def test_a_test_that_needs_the_cluster_alone_is_not_overtaken_by_later_ones(tmp_path: Path) -> None:
+    lock = ClusterLock(tmp_path)
+    order: list[str] = []
+
+    def take(name: str, *, alone: bool) -> None:
+        with lock.held(alone=alone):
+            order.append(name)
+
+    with lock.held(alone=False):
+        take("beside the first", alone=False)
+        waiting = threading.Thread(target=take, args=("alone",), kwargs={"alone": True})
+        waiting.start()
+        # It has the entry when nobody else gets it.
+        wait_until("it waits", lambda: not _free(tmp_path / "tests-entry.lock"), seconds=10)
+        later = threading.Thread(target=take, args=("later",), kwargs={"alone": False})
+        later.start()
+    waiting.join()
+    later.join()
+    assert order == ["beside the first", "alone", "later"]
+
+
+def _free(file: Path) -> bool:
+    with file.open("w") as opened:
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True

@@ -182,7 +182,7 @@ def test_what_an_autoscaler_decides_is_not_undone(kubectl: Kubectl) -> None:
     ready(kubectl, "helper")
     assert kubectl.succeeds("get", "horizontalpodautoscaler", "helper")
 
-    # The autoscaler itself decides so, and would undo what a person scales by hand: here it cannot.
+    # The autoscaler decides this itself: it may soon undo what a person scales by hand.
     least = {**scaling, "minReplicas": 2}
     kubectl.apply(everything({"runtime": {"autoscaling": least}})[0])
     becomes(lambda: kubectl.get("deployment", "helper")["spec"]["replicas"], 2)
@@ -271,6 +271,7 @@ def test_the_complete_example_of_the_specification_runs(
     eventually(running)
 
 
+@pytest.mark.exclusive
 def test_another_operator_takes_over_when_the_leader_dies(kubectl: Kubectl, omnia: Kubectl) -> None:
     def holder() -> str:
         lease = omnia.get("lease", "omnia-operator")

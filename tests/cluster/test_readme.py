@@ -30,6 +30,7 @@ def example(cluster_kubectl: Kubectl) -> Iterator[None]:
     cluster_kubectl(*delete)
 
 
+@pytest.mark.exclusive
 def test_the_readmes_lines_for_this_machine_end_in_a_conversation(
     cluster: Cluster, cluster_kubectl: Kubectl, example: None, tmp_path: Path
 ) -> None:

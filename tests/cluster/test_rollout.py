@@ -349,6 +349,7 @@ def stepped_in(kubectl: Kubectl) -> float:
     return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith(name))
 
 
+@pytest.mark.exclusive
 def test_an_operator_that_is_killed_at_each_change_of_the_status_ends_in_the_same_state(
     kubectl: Kubectl, omnia: Kubectl, redis: str
 ) -> None:

@@ -18,7 +18,6 @@ QUOTA: JsonObject = {
 }
 
 
-@pytest.mark.timeout(150)
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -53,8 +52,15 @@ def test_an_agent_whose_new_pod_cannot_serve_is_not_ready_and_its_old_pod_serves
         seconds=60,
     )
     if reason == "RuntimeNotReady":
-        message = condition(shared, "helper", "DeploymentReady")[2]
-        assert "1 of an earlier version serve until then" in message
+        # Ready is False before Kubernetes has counted the pods of the new version.
+        wait_until(
+            "the message counts the pods of the earlier version",
+            lambda: (
+                "1 of an earlier version serve until then"
+                in condition(shared, "helper", "DeploymentReady")[2]
+            ),
+            seconds=60,
+        )
     assert before <= pods(shared)
     slices = shared.list("endpointslices", "kubernetes.io/service-name=helper")
     serving = {

@@ -55,7 +55,7 @@ def eventually(check: Callable[[], T], *, seconds: float = SECONDS) -> T:
         time.sleep(INTERVAL)
 
 
-def becomes(read: Callable[[], T], expected: T, *, seconds: float = SECONDS) -> None:
+def becomes(read: Callable[[], object], expected: object, *, seconds: float = SECONDS) -> None:
     """Return when what is read is what is expected.
 
     Raises:

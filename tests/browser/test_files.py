@@ -40,7 +40,7 @@ def test_the_files_of_a_conversation_are_listed_and_saved(
         tab.prefer(scheme)
         assert violations(tab) == []
     link = "document.querySelector('.files li:first-child a')"
-    assert tab.value(f"[{link}.download, {link}.protocol]") == ["note.txt", "blob:"]
+    tab.becomes(f"[{link}.download, {link}.protocol]", ["note.txt", "blob:"])
     # The policy of the page lets nothing read the address but a download, a picture, and the like.
     saved = tmp_path / "saved"
     tab.send("Page.setDownloadBehavior", behavior="allow", downloadPath=str(saved))
@@ -61,4 +61,4 @@ def test_files_have_an_address_before_there_are_any(tab: Tab, agent: Served) -> 
     assert tab.value(f"document.querySelector('{FILES}') === null")
     assert tab.value("document.querySelector('.choice [aria-pressed=true]').innerText") == "Files"
     tab.narrow(320)
-    assert tab.value("document.documentElement.scrollWidth") == 320
+    tab.becomes("document.documentElement.scrollWidth", 320)

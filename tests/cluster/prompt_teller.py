@@ -41,7 +41,7 @@ url, count, users = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 async def begin(gate, number):
     user = f"user-{number % users}" if users else ""
     headers = {"x-user-id": user} if user else {}
-    connecting = connect(url, open_timeout=30, additional_headers=headers)
+    connecting = connect(url, open_timeout=120, additional_headers=headers)
     async with gate, asyncio.timeout(120), connecting as socket:
         session = json.loads(await socket.recv())["session_id"]
         await socket.send(json.dumps({"type": "message", "content": "Which version are you?"}))

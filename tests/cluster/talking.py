@@ -13,7 +13,7 @@ _SAY = """
 import json, sys
 from websockets.sync.client import connect
 url, session, *messages = sys.argv[1:]
-with connect(url + (f"?session_id={session}" if session else ""), open_timeout=30) as socket:
+with connect(url + (f"?session_id={session}" if session else ""), open_timeout=60) as socket:
     connected = json.loads(socket.recv(timeout=60))
     session = session or connected["session_id"]
     answers = []
@@ -33,7 +33,7 @@ from websockets.sync.client import connect
 url, sessions, turns = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 names = []
 for _ in range(sessions):
-    with connect(url, open_timeout=30) as socket:
+    with connect(url, open_timeout=60) as socket:
         names.append(json.loads(socket.recv(timeout=60))["session_id"])
         for _ in range(turns):
             message = {"type": "message", "content": "hello", "session_id": names[-1]}
@@ -60,7 +60,7 @@ def ask(method, url, body):
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(url, body.encode(), headers, method=method)
     return urllib.request.urlopen(request, timeout=60).read()
-with connect(f"ws://{address}/ws", open_timeout=30) as socket:
+with connect(f"ws://{address}/ws", open_timeout=60) as socket:
     session = json.loads(socket.recv(timeout=60))["session_id"]
     wanted = {"session_id": session, "filename": "a.txt", "mime_type": "text/plain"}
     body = json.dumps({**wanted, "size_bytes": len(text.encode())})

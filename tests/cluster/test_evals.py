@@ -61,7 +61,7 @@ def evaluated(redis: str) -> list[JsonObject]:
         "evals": {
             "enabled": True,
             "sampling": {"extendedRate": RATE},
-            "sessionCompletion": {"inactivityTimeout": "5s"},
+            "sessionCompletion": {"inactivityTimeout": "15s"},
         },
     }
     documents = [

@@ -39,7 +39,7 @@ def test_the_readmes_lines_for_this_machine_end_in_a_conversation(
         "PATH": f"{cluster.kubectl.parent}:{os.environ['PATH']}",
     }
     person = Shell(ROOT, given)
-    printed = person.type("README.md", "On this machine", seconds=550)
+    printed = person.type("README.md", "On this machine", seconds=900)
 
     ready(cluster_kubectl, "support-agent")
     assert "condition met" in printed

@@ -45,7 +45,7 @@ versions, failures, firsts = collections.Counter(), collections.Counter(), []
 async def client():
     first, failed = "", 0
     try:
-        async with connect(url, open_timeout=30) as socket:
+        async with connect(url, open_timeout=120) as socket:
             json.loads(await socket.recv())
             while not os.path.exists("/tmp/over"):
                 await socket.send(json.dumps({"type": "message", "content": "Which version?"}))

@@ -52,7 +52,7 @@ schedule = parse_schedule(schedule, "") if schedule else None
 begun = collections.Counter()
 
 async def begin():
-    async with asyncio.timeout(120), connect(url, open_timeout=30) as socket:
+    async with asyncio.timeout(120), connect(url, open_timeout=120) as socket:
         session = json.loads(await socket.recv())["session_id"]
         now = int(time.time() * 1000)
         side = schedule is not None and on_candidate(schedule, session, "", now)
@@ -185,8 +185,8 @@ def test_a_candidate_that_fails_one_turn_in_five_is_rolled_back(
     before = pods(kubectl)
     kubectl.apply(compared(redis, steady, 20, {"providerRefs": provided("shaky")}))
     until(kubectl, "Progressing", 20)
-    # To wait until the pods have it would take turns of the candidate, and thus time of its life.
 
+    # To wait until the pods have it would take turns of the candidate, and thus time of its life.
     def schedule() -> str:
         text = schedule_text(kubectl)
         assert parse_schedule(text, "").steps, text

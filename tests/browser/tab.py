@@ -72,6 +72,14 @@ class Tab:
         assert found, f"never true: {expression}; the page says {self.text('body')!r}"
         return found
 
+    def becomes(self, expression: str, expected: str | bool | int | list[Any]) -> None:
+        """Wait until an expression of the page gives this.
+
+        The page may draw what a person has done a moment later: a single look is a race.
+        """
+        written = json.dumps(expected, separators=(",", ":"), ensure_ascii=False)
+        self.until(f"JSON.stringify({expression}) === {json.dumps(written)}")
+
     def text(self, selector: str) -> str:
         """Return the visible text of an element."""
         found = self.value(f"document.querySelector({json.dumps(selector)})?.innerText ?? ''")

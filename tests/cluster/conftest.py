@@ -20,7 +20,7 @@ from tests.cluster.harness.definitions import istio_definitions
 from tests.cluster.harness.deploy import NAMESPACE, RELEASE
 from tests.cluster.harness.errors import HarnessError, MissingPart
 from tests.cluster.harness.paths import Layout
-from tests.cluster.harness.waiting import wait_until
+from tests.cluster.harness.waiting import becomes, eventually, wait_until
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.releases import Release
 
@@ -28,6 +28,9 @@ ROOT = Path(__file__).parents[2]
 FOREIGN = Path(__file__).parent / "foreign"
 WANTED = os.environ.get("CLUSTER_TESTS") == "true"
 IN_CI = os.environ.get("CI") == "true"
+
+TEST_SECONDS = 1200
+"""Longer than the waits of a test, so that the wait that failed says what it saw."""
 
 collect_ignore_glob = [] if WANTED else ["test_*.py"]
 
@@ -42,6 +45,13 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     alone = "alone" in fixtures or item.get_closest_marker("exclusive") is not None
     with LOCK.held(alone=alone):
         return (yield)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the tests of this folder their time."""
+    for each in items:
+        if each.path.parent == Path(__file__).parent and not each.get_closest_marker("timeout"):
+            each.add_marker(pytest.mark.timeout(TEST_SECONDS))
 
 
 def unavailable(reason: str) -> None:
@@ -92,7 +102,7 @@ def _in_namespace(cluster_kubectl: Kubectl) -> Iterator[Kubectl]:
     cluster_kubectl("create", "namespace", namespace)
     here = replace(cluster_kubectl, namespace=namespace)
     # Pods that are made before it exists are rejected.
-    here("wait", "--for=create", "serviceaccount/default", "--timeout=30s")
+    here.wait("serviceaccount/default", "create")
     yield here
     with contextlib.suppress(HarnessError):
         cluster_kubectl("delete", "namespace", namespace, "--wait=false")
@@ -148,7 +158,10 @@ def _established(kubectl: Kubectl, *names: str) -> None:
     wanted = [f"customresourcedefinition/{name}" for name in names]
     # A definition that has no conditions yet is an error for `kubectl wait`.
     wait = ("wait", "--for=condition=Established", *wanted, "--timeout=30s")
-    wait_until("the definitions are established", lambda: kubectl.succeeds(*wait), seconds=30)
+    wait_until("the definitions are established", lambda: kubectl.succeeds(*wait))
+    # What is established is served a moment later.
+    for name in names:
+        eventually(lambda name=name: kubectl("get", name))  # type: ignore[misc]
 
 
 @pytest.fixture
@@ -221,6 +234,8 @@ def shared_redis(redis_image: None, shared: Kubectl) -> str:
 def _redis(kubectl: Kubectl) -> str:
     kubectl.apply_files(FOREIGN / "redis.yaml")
     kubectl.wait_available("redis")
+    ping = ("deployment/redis", "--", "redis-cli", "-h", "redis", "ping")
+    becomes(lambda: kubectl("exec", *ping).strip(), "PONG")
     return "redis"
 
 
@@ -236,7 +251,7 @@ def alone(cluster_kubectl: Kubectl) -> Iterator[None]:
     try:
         for name in replicas:
             there("scale", "deployment", name, "--replicas=0")
-        wait_until("no operator runs", lambda: not there.list("pods", release), seconds=60)
+        wait_until("no operator runs", lambda: not there.list("pods", release))
         yield
     finally:
         for name, count in replicas.items():

@@ -14,7 +14,7 @@ from tests.cluster.harness.dns import TYPE_A, answer
 from tests.cluster.harness.errors import MissingPart
 from tests.cluster.harness.processes import Identity
 from tests.cluster.harness.requirements import need_go, need_programs, need_root
-from tests.cluster.harness.waiting import wait_until
+from tests.cluster.harness.waiting import becomes, eventually, wait_until
 
 TYPE_AAAA = 28
 NAME_ERROR = 3
@@ -59,6 +59,33 @@ def test_a_process_is_known_by_more_than_its_pid() -> None:
 
 def test_a_program_is_built_again_when_its_source_changes() -> None:
     assert len({SERVERS.version, HELM.version, PAUSE.version}) == 3
+
+
+def test_a_check_is_repeated_as_a_whole_until_all_of_it_holds() -> None:
+    looks: list[tuple[bool, bool]] = [(True, False), (False, True), (True, True)]
+
+    def check() -> int:
+        ready, told = looks.pop(0)
+        assert ready
+        assert told
+        return len(looks)
+
+    assert eventually(check) == 0
+
+
+def test_a_check_that_never_holds_fails_with_what_it_saw_last() -> None:
+    seen = iter(range(1_000_000))
+    with pytest.raises(AssertionError, match=r"expected -1, found \d+") as failed:
+        becomes(lambda: next(seen), -1, seconds=0.05)
+    assert failed.value.__notes__ == ["still so after 0.05 s"]
+
+
+def test_a_fault_of_a_check_is_no_reason_to_wait() -> None:
+    def check() -> None:
+        raise TypeError
+
+    with pytest.raises(TypeError):
+        eventually(check)
 
 
 def test_without_root_it_says_what_else_would_do(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,7 +79,13 @@ def test_a_terminal_without_a_character_gets_another_one_for_it(tmp_path: Path) 
     done = subprocess.run(
         [sys.executable, "-m", "omnia_cli", "validate", str(folder)],
         cwd=ROOT,
-        env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+        # The name of the folder is read as UTF-8 whatever the locale of the tests is.
+        env={
+            **os.environ,
+            "LC_ALL": "C.UTF-8",
+            "PYTHONIOENCODING": "ascii",
+            "PYTHONUTF8": "0",
+        },
         capture_output=True,
         check=False,
         text=True,

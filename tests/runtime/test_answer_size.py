@@ -215,7 +215,7 @@ async def test_what_follows_the_end_of_an_answer_without_end_does_not_make_it_co
 
 
 @pytest.mark.parametrize("kind", TEXTS)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(data=st.data())
 async def test_any_split_of_the_bytes_gives_the_same_decision(
     kind: str, data: st.DataObject
@@ -288,7 +288,7 @@ def test_the_longest_reasoning_of_todays_models_in_the_smallest_pieces_is_within
 
 
 @pytest.mark.parametrize("kind", CALLS)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(data=st.data())
 async def test_any_split_of_the_bytes_gives_the_same_number_of_calls(
     kind: str, data: st.DataObject

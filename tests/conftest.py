@@ -44,11 +44,16 @@ def pytest_configure(config: pytest.Config) -> None:
         outlive_terminal()
 
 
+# Each run draws other examples, so a few of each property do; `make test-properties` draws many.
 # How long an example takes says nothing on a busy machine.
-settings.register_profile(
-    "busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
-settings.load_profile("busy machine")
+for _profile, _examples in {"few": 25, "many": 400}.items():
+    settings.register_profile(
+        _profile,
+        max_examples=_examples,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+settings.load_profile("few")
 
 ROOT = Path(__file__).parents[1]
 MONGO_PROGRAM = ROOT / ".venv-servers/mongo/mongo-for-tests"

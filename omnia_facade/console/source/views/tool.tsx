@@ -3,7 +3,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { pretty } from "../parts/figures";
 import { useTicks } from "../parts/ticks";
-import type { CallState, ToolCall } from "../turn";
+import type { CallState, ToolCall } from "../tool-call";
 
 const WORDS: Record<CallState, string> = {
   running: "running",

@@ -261,7 +261,8 @@ export class Conversation extends Changes {
     this.#adopt(id, "");
   }
 
-  #refused({ code, message }: Fault): void {
+  #refused(fault: Fault): void {
+    const { code, message } = fault;
     if (this.#resuming && !this.running) {
       if (code === "SESSION_EXPIRED" || code === "SESSION_NOT_FOUND") {
         this.#adopt(this.#announced, this.turns.length ? FORGOTTEN : GONE);
@@ -275,7 +276,7 @@ export class Conversation extends Changes {
       this.note(`${code}: ${message}`);
     } else {
       if (code === "SESSION_EXPIRED") this.#forgetSession();
-      this.#fail({ code, message });
+      this.#fail(fault);
     }
   }
 
@@ -283,7 +284,11 @@ export class Conversation extends Changes {
     this.#announced = "";
     this.#upload?.reject(new Refused(0, "CONNECTION_LOST", "The connection was lost during the upload."));
     if (this.running) {
-      this.#fail({ code: "CONNECTION_LOST", message: "The connection was lost before the answer was complete." });
+      this.#fail({
+        code: "CONNECTION_LOST",
+        message: "The connection was lost before the answer was complete.",
+        details: { title: "The answer broke off.", hint: "What it said is kept here. Send the message again." },
+      });
     }
   }
 

@@ -235,14 +235,28 @@ class Usage(_message.Message):
     def __init__(self, input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., cost_usd: _Optional[float] = ...) -> None: ...
 
 class Error(_message.Message):
-    __slots__ = ("code", "message", "trial")
+    __slots__ = ("code", "message", "trial", "advice")
     CODE_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     TRIAL_FIELD_NUMBER: _ClassVar[int]
+    ADVICE_FIELD_NUMBER: _ClassVar[int]
     code: str
     message: str
     trial: bool
-    def __init__(self, code: _Optional[str] = ..., message: _Optional[str] = ..., trial: _Optional[bool] = ...) -> None: ...
+    advice: Advice
+    def __init__(self, code: _Optional[str] = ..., message: _Optional[str] = ..., trial: _Optional[bool] = ..., advice: _Optional[_Union[Advice, _Mapping]] = ...) -> None: ...
+
+class Advice(_message.Message):
+    __slots__ = ("title", "hint", "retryable", "retry_after")
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    HINT_FIELD_NUMBER: _ClassVar[int]
+    RETRYABLE_FIELD_NUMBER: _ClassVar[int]
+    RETRY_AFTER_FIELD_NUMBER: _ClassVar[int]
+    title: str
+    hint: str
+    retryable: bool
+    retry_after: float
+    def __init__(self, title: _Optional[str] = ..., hint: _Optional[str] = ..., retryable: _Optional[bool] = ..., retry_after: _Optional[float] = ...) -> None: ...
 
 class Interruption(_message.Message):
     __slots__ = ()

@@ -49,6 +49,8 @@ export interface UploadTicket {
 export interface Fault {
   code: string;
   message: string;
+  // What it says to a person; absent of a runtime's own codes.
+  details?: { title?: string; hint?: string };
 }
 
 export interface Done {

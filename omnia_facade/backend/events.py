@@ -118,12 +118,17 @@ class RuntimeHello(Struct, frozen=True):
 
 
 class ToolCallEvent(Struct, frozen=True):
-    """The model called a tool; `by_client` if the client executes it."""
+    """The model called a tool; `by_client` if the client executes it.
+
+    Attributes:
+        output_schema: the JSON Schema of the client's result, as JSON text; "" for any value.
+    """
 
     call: ToolCall
     by_client: bool = False
     consent_message: str = ""
     categories: tuple[str, ...] = ()
+    output_schema: str = ""
 
 
 class ToolResultEvent(Struct, frozen=True):

@@ -256,6 +256,7 @@ def _tool_call(message: pb.ServerMessage) -> ToolCallEvent:
         by_client=call.execution == pb.TOOL_EXECUTION_CLIENT,
         consent_message=call.consent_message,
         categories=tuple(call.categories),
+        output_schema=call.output_schema_json,
     )
 
 

@@ -183,6 +183,8 @@ def tool_call(session_id: str, event: ToolCallEvent) -> bytes:
         body["consent_message"] = event.consent_message
     if event.categories:
         body["categories"] = event.categories
+    if event.output_schema:
+        body["output_schema"] = _value(event.output_schema)
     return _frame("tool_call", session_id, tool_call=body)
 
 

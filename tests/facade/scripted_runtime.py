@@ -45,6 +45,7 @@ ASK = pb.ToolCall(
     execution=pb.TOOL_EXECUTION_CLIENT,
     consent_message="May I?",
     categories=["location"],
+    output_schema_json='{"type":"object"}',
 )
 
 # One answer of a call, cut short by the user.

@@ -111,11 +111,16 @@ async def test_messages_are_answered_one_at_a_time_in_their_order(agent: Running
     }
 
 
-@pytest.mark.covers("websocket.md#client-tool-nack", "websocket.md#tool-failed")
+@pytest.mark.covers(
+    "websocket.md#client-tool-nack",
+    "websocket.md#tool-failed",
+    "websocket.md#client-tool-schema",
+)
 async def test_a_client_refuses_a_tool_and_cannot_answer_it_afterwards(agent: Running) -> None:
     async with connected(agent.ws) as client:
         await client.say("ask")
         call = (await client.until("tool_call"))[-1]["tool_call"]
+        assert call["output_schema"] == {"type": "object"}
         await client.send("tool_call_nack", tool_call_nack={"call_id": call["id"], "reason": "no"})
         assert (await client.answer())[-1]["content"] == "no"
         await client.send("tool_result", tool_result={"call_id": call["id"], "result": 1})

@@ -159,20 +159,22 @@ class Chunk(_message.Message):
     def __init__(self, content: _Optional[str] = ..., role: _Optional[str] = ...) -> None: ...
 
 class ToolCall(_message.Message):
-    __slots__ = ("id", "name", "arguments_json", "execution", "consent_message", "categories")
+    __slots__ = ("id", "name", "arguments_json", "execution", "consent_message", "categories", "output_schema_json")
     ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     ARGUMENTS_JSON_FIELD_NUMBER: _ClassVar[int]
     EXECUTION_FIELD_NUMBER: _ClassVar[int]
     CONSENT_MESSAGE_FIELD_NUMBER: _ClassVar[int]
     CATEGORIES_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_SCHEMA_JSON_FIELD_NUMBER: _ClassVar[int]
     id: str
     name: str
     arguments_json: str
     execution: ToolExecution
     consent_message: str
     categories: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., arguments_json: _Optional[str] = ..., execution: _Optional[_Union[ToolExecution, str]] = ..., consent_message: _Optional[str] = ..., categories: _Optional[_Iterable[str]] = ...) -> None: ...
+    output_schema_json: str
+    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., arguments_json: _Optional[str] = ..., execution: _Optional[_Union[ToolExecution, str]] = ..., consent_message: _Optional[str] = ..., categories: _Optional[_Iterable[str]] = ..., output_schema_json: _Optional[str] = ...) -> None: ...
 
 class ToolResult(_message.Message):
     __slots__ = ("id", "result_json", "is_error")

@@ -95,6 +95,11 @@ export class Conversation extends Changes {
     return this.#queue.indexOf(turn);
   }
 
+  // What is still to be sent.
+  get unsent(): string[] {
+    return this.#queue.map((each) => each.text);
+  }
+
   // A message that waits is not sent.
   takeBack(turn: Turn): void {
     if (this.waitsAfter(turn) < 0) return;

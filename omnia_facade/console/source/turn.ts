@@ -16,6 +16,8 @@ const REASONS: Record<string, string> = {
   safety: "held back",
   refusal: "refused",
   tool_use: "ended with a tool call",
+  error: "failed",
+  interrupted: "broke off",
 };
 
 export class Text {
@@ -174,7 +176,8 @@ export class Turn extends Changes {
   // Shows what was said earlier: the messages that follow the one of the user.
   recall(messages: PastMessage[], said: string | undefined): void {
     const media: MediaContent[] = [];
-    let reason = "";
+    // Of an answer that failed before it began nothing is stored.
+    let reason = messages.length ? "" : "not answered";
     for (const message of messages) {
       if (message.role === "tool") {
         this.#calls.get(message.tool_call_id ?? "")?.result(message);

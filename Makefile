@@ -279,7 +279,7 @@ deploy: setup ## bring the images and the chart into the cluster
 
 test-cluster: setup ## cluster-up, images, deploy, and the tests on that cluster
 	@$(HARNESS) prepare
-	@CLUSTER_TESTS=true $(BIN)/python -m pytest tests/cluster $(addprefix --ignore=,$(RELEASE_TESTS)) --numprocesses=0 $(ARGS)
+	@CLUSTER_TESTS=true $(BIN)/python -m pytest tests/cluster $(addprefix --ignore=,$(RELEASE_TESTS)) --numprocesses=2 --dist=loadfile $(ARGS)
 
 # They build the images of several commits, each in minutes.
 RELEASE_TESTS := $(patsubst %,tests/cluster/test_%.py,release upgrade)

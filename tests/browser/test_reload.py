@@ -138,14 +138,14 @@ def test_what_the_inspector_shows_is_the_same(tab: Tab, agent: Careful, place: s
         tab.click("#about")
         tab.until_text("#inspector h2", "careful")
     if place == "files":
-        tab.value("[...document.querySelectorAll('#inspector .choice button')].at(-1).click()")
+        tab.click("#inspector header .choice button:last-child")
         tab.until(f"{HASH}.endsWith('/files')")
     the_same_after_a_reload(tab)
     address = tab.value(HASH)
     tab.value("history.back()")
     tab.until(f"{HASH} !== {address!r}")
     tab.value("history.forward()")
-    tab.until(f"{HASH} === {address!r} && document.querySelector('#inspector h2')")
+    tab.until(f"{HASH} === {address!r} && document.querySelector('#inspector header')")
 
 
 def test_two_tabs_of_one_conversation_have_the_same_after_a_reload(

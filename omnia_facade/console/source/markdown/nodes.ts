@@ -9,7 +9,7 @@ const ELEMENTS = new Set(
 // The headings of an answer are below those of the page.
 const LOWEST_HEADING = 6;
 const HEADINGS_BELOW = 2;
-// So many items of a list, or rows of a table, are a part of their own, which the style leaves out where it is not seen.
+// So many items of a list, or rows of a table, are a part of their own, which the browser lays out and paints by itself.
 export const PART = 100;
 
 // An address that a click may open; others are shown as text.

@@ -32,7 +32,7 @@ VENV_SERVERS := .venv-servers
 VENV_DOCS := .venv-docs
 PROTOS := omnia_core/wire/a2a/v1/a2a.proto omnia_core/wire/runtime/v1/runtime.proto omnia_core/wire/tools/v1/tools.proto
 
-.PHONY: help setup up servers-mcp servers-litellm servers-llama servers-mongo test test-servers test-mongo test-grpcio test-python test-load soak serve-tck mutants lint format crds protos reference console requirements bench bench-footprint bench-providers bench-tracing bench-evals bench-sqlite bench-history bench-hop bench-console bench-relay docs pictures sbom release pin-base clean
+.PHONY: help setup up servers-mcp servers-litellm servers-llama servers-mongo test test-servers test-mongo test-grpcio test-python test-properties test-load soak serve-tck mutants lint format crds protos reference console requirements bench bench-footprint bench-providers bench-tracing bench-evals bench-sqlite bench-history bench-hop bench-console bench-relay docs pictures sbom release pin-base clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -121,6 +121,9 @@ test-python: setup ## the wheels in a clean environment of another CPython (PYTH
 
 test-grpcio: setup ## the suites that speak over the wire, with grpcio as the transport of every program
 	@TRANSPORT=grpcio $(BIN)/python -m pytest $(WIRE) $(ARGS)
+
+test-properties: setup ## the tests that draw their examples, with 400 in place of 25
+	@$(BIN)/python -m pytest -m "hypothesis and not load and not soak and not servers" --hypothesis-profile=many $(ARGS)
 
 test-load: setup ## a minute of load on one core, a minute of broken frames, other HTTP/2 and gRPC (ARGS)
 	@$(BIN)/python -m pytest -m load --numprocesses=0 $(ARGS)
@@ -279,7 +282,7 @@ deploy: setup ## bring the images and the chart into the cluster
 
 test-cluster: setup ## cluster-up, images, deploy, and the tests on that cluster
 	@$(HARNESS) prepare
-	@CLUSTER_TESTS=true $(BIN)/python -m pytest tests/cluster $(addprefix --ignore=,$(RELEASE_TESTS)) --numprocesses=0 $(ARGS)
+	@CLUSTER_TESTS=true $(BIN)/python -m pytest tests/cluster $(addprefix --ignore=,$(RELEASE_TESTS)) --numprocesses=2 --dist=loadfile $(ARGS)
 
 # They build the images of several commits, each in minutes.
 RELEASE_TESTS := $(patsubst %,tests/cluster/test_%.py,release upgrade)

@@ -28,6 +28,7 @@ from omnia_core.names import Mode
 
 if TYPE_CHECKING:
     from omnia_cli.connect import Target
+    from omnia_cli.local.report import Serving
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -437,14 +438,14 @@ def chat(
         variables = variables_of(var or ())
     except VariableInvalid as error:
         raise typer.BadParameter(str(error), param_hint="--var") from None
-    agent = _address(agent, Mode.AGENT, namespace)
+    agent, here = _chosen(agent, Mode.AGENT, namespace)
     words = [*shlex.split(program()), "chat", agent]
     if namespace is not None:
         words += ["-n", namespace]
         words += [] if service_account == "default" else ["--service-account", service_account]
-    sessions = listing(agent, namespace, _token(token), service_account, os.environ)
+    sessions = listing(agent, here, namespace, _token(token), service_account, os.environ)
     command = shlex.join(words)
-    talking = Chat(reach, agent, namespace, command, sessions, os.environ, variables, version)
+    talking = Chat(reach, agent, here, namespace, command, sessions, os.environ, variables, version)
     text = _message(message, alone=not file)
     try:
         parts = [attachment(each) for each in file or ()]
@@ -637,7 +638,7 @@ def call(
 
     try:
         body = _body(json)
-        function = _address(function, Mode.FUNCTION, namespace)
+        function, _ = _chosen(function, Mode.FUNCTION, namespace)
         with _target(function, Mode.FUNCTION, token, namespace, service_account) as found:
             print(run(found.url, body, found.token).decode())
     except (CallFailed, KubectlFailed, NotFound, OSError) as error:
@@ -650,8 +651,11 @@ def fail(message: str) -> NoReturn:
     raise typer.Exit(1)
 
 
-def _address(name: str, mode: Mode, namespace: str | None) -> str:
-    """Return an unambiguous address: the given one, or that of the agent that a person chooses."""
+def _chosen(name: str, mode: Mode, namespace: str | None) -> tuple[str, "Serving | None"]:
+    """Return an unambiguous address: the given one, or that of the agent that a person chooses.
+
+    The second value is the agent, if it was found by its name on this machine.
+    """
     from omnia_cli.choice import choose
     from omnia_cli.connect import NotFound, is_url
 
@@ -661,11 +665,12 @@ def _address(name: str, mode: Mode, namespace: str | None) -> str:
             param_hint="NAME",
         )
     if namespace is not None or is_url(name):
-        return name
+        return name, None
     try:
-        return choose(name, os.environ, mode).address
+        found = choose(name, os.environ, mode)
     except NotFound as error:
         fail(str(error))
+    return found.address, found.agent
 
 
 @contextlib.contextmanager

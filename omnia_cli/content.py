@@ -25,7 +25,7 @@ class Content:
     def _is_block(self) -> bool:
         lines = [] if self._document.origin else lines_of(self._document.file)
         line = self._document.line(self._path)
-        return line <= len(lines) and bool(_BLOCK.search(lines[line - 1]))
+        return line is not None and line <= len(lines) and bool(_BLOCK.search(lines[line - 1]))
 
     @cached_property
     def _lines(self) -> Lines | None:
@@ -39,7 +39,9 @@ class Content:
     def at_line(self, line: int, message: str, severity: Severity) -> Finding:
         """Return a finding about a line of the text, counted from 0."""
         found = about(self._document, self._path, message, severity)
-        return structs.replace(found, line=found.line + 1 + line) if self._is_block else found
+        if found.line is None or not self._is_block:
+            return found
+        return structs.replace(found, line=found.line + 1 + line)
 
     def at(self, place: ValuePath, message: str, severity: Severity) -> Finding:
         """Return a finding about a place in the text, which is JSON or YAML."""
@@ -47,5 +49,5 @@ class Content:
             file, line = self._document.origin.place(place, message)
             finding = about(self._document, self._path, message, severity)
             return structs.replace(finding, file=str(file), line=line, path="")
-        line = self._lines.at(place).line - 1 if self._lines else 0
-        return self.at_line(line, message, severity)
+        line = self._lines.at(place).line if self._lines else None
+        return self.at_line((line or 1) - 1, message, severity)

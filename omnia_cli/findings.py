@@ -7,7 +7,7 @@ from typing import Literal
 from msgspec import Struct
 
 from omnia_cli.control_characters import visible
-from omnia_cli.manifests import Document, ManifestError
+from omnia_cli.manifests import Document, ManifestError, located
 from omnia_core.documents import ValuePath
 from omnia_operator.api import dotted
 
@@ -15,18 +15,27 @@ Severity = Literal["error", "warning"]
 
 
 class Finding(Struct, frozen=True):
-    """One finding; `path` is written as `spec.handlers[0].tool`, "" for the whole object."""
+    """One finding; `path` is written as `spec.handlers[0].tool`, "" for the whole object.
+
+    Attributes:
+        line: counted from 1; None where the finding is about no line of the file.
+    """
 
     file: str
-    line: int
+    line: int | None
     object: str
     path: str
     message: str
     severity: Severity
 
+    @property
+    def place(self) -> str:
+        """`FILE:LINE`, or the file alone."""
+        return located(self.file, self.line)
+
     def __str__(self) -> str:
         where = " ".join(filter(None, (self.object, self.path)))
-        said = (f"{self.file}:{self.line}: {self.severity}", where, self.message)
+        said = (f"{self.place}: {self.severity}", where, self.message)
         # A file may have any name, and a finding is one line of a terminal.
         return visible(": ".join(filter(None, said))).replace("\n", "␊")
 
@@ -52,7 +61,7 @@ def unreadable(error: ManifestError) -> Finding:
 def nothing(path: Path) -> Finding:
     """Return the finding for a file or folder without objects."""
     message = "there is no object in it: write one, with apiVersion, kind and metadata"
-    return Finding(str(path), 1, path.name, "", message, "error")
+    return Finding(str(path), None, path.name, "", message, "error")
 
 
 def errors(findings: Iterable[Finding]) -> list[Finding]:

@@ -116,6 +116,12 @@ class HistoryClient:
         return value
 
 
+def of_agent(agent: str) -> dict[str, str]:
+    """Return the filters for an agent or function, which is given as NAME or NAMESPACE/NAME."""
+    namespace, _, name = agent.rpartition("/")
+    return {key: value for key, value in (("namespace", namespace), ("agent", name)) if value}
+
+
 class Records:
     """Records of a session, and the place after them."""
 

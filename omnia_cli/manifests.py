@@ -23,19 +23,24 @@ MANIFEST_LIMITS = Limits(yaml_characters=16 * 1024 * 1024, yaml_values=1_000_000
 
 
 class ManifestError(Exception):
-    """A file that cannot be read as manifests; `line` counts from 1."""
+    """A file that cannot be read as manifests; `line` counts from 1, None: it is not known."""
 
-    def __init__(self, file: Path, line: int, message: str) -> None:
-        super().__init__(f"{file}:{line}: {message}")
+    def __init__(self, file: Path, line: int | None, message: str) -> None:
+        super().__init__(f"{located(file, line)}: {message}")
         self.file = file
         self.line = line
         self.message = message
 
 
+def located(file: object, line: int | None) -> str:
+    """Return `FILE:LINE`, or the file alone where no line is known."""
+    return f"{file}" if line is None else f"{file}:{line}"
+
+
 class Origin(Protocol):
     """The files of a folder from which the content of an object was made."""
 
-    def place(self, path: ValuePath, message: str) -> tuple[Path, int]:
+    def place(self, path: ValuePath, message: str) -> tuple[Path, int | None]:
         """Return file and line of the value that a message is about."""
 
 
@@ -86,8 +91,11 @@ class Document:
         data = self.value.get("data")
         return data if isinstance(data, dict) else {}
 
-    def line(self, path: ValuePath) -> int:
-        """Return the line of the value at `path`, or of the nearest one that contains it."""
+    def line(self, path: ValuePath) -> int | None:
+        """Return the line of the value at `path`, or of the nearest one that contains it.
+
+        None of an object that stands for a folder.
+        """
         return self.lines.at(path).line
 
     @property
@@ -111,12 +119,12 @@ def manifest_files(paths: Sequence[Path]) -> list[Path]:
                 file for file in path.iterdir() if file.suffix in SUFFIXES and file.is_file()
             )
             if not inside:
-                raise ManifestError(path, 1, f"{_EMPTY}{_similar(path)}")
+                raise ManifestError(path, None, f"{_EMPTY}{_similar(path)}")
             files += inside
         elif path.is_file():
             files.append(path)
         else:
-            raise ManifestError(path, 1, "there is no such file or folder: check the path")
+            raise ManifestError(path, None, "there is no such file or folder: check the path")
     return files
 
 
@@ -186,7 +194,7 @@ def readable_text(file: Path) -> str:
     try:
         return text_of(file)
     except OSError as error:
-        raise ManifestError(file, 1, f"the file cannot be read: {error.strerror}") from error
+        raise ManifestError(file, None, f"the file cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise ManifestError(file, line, _NOT_UTF8) from error
@@ -202,7 +210,7 @@ def load_file(file: Path) -> list[Document]:
     try:
         found = read_manifests(text, MANIFEST_LIMITS)
     except DocumentInvalid as error:
-        raise ManifestError(file, error.line or 1, error.message) from error
+        raise ManifestError(file, error.line, error.message) from error
     return [document for read in found for document in documents_in(file, read.value, read.lines)]
 
 

@@ -61,7 +61,7 @@ def check_content(
 
 def folder_findings(pack: PackFolder) -> Iterator[Finding]:
     """Yield what is wrong with the content of a pack folder."""
-    document = Document(pack.folder / PACK_FILE, _named(pack.name), Lines(1), pack)
+    document = Document(pack.folder / PACK_FILE, _named(pack.name), Lines(None), pack)
     subject = f'PromptPack "{pack.name}"'
     yield from check_content(document, (), pack.json(), subject, pack.version)
     parsed = read_pack(pack.json()).pack

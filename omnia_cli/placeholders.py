@@ -24,7 +24,7 @@ def placeholders(document: Document) -> Iterator[Finding]:
         if not is_placeholder(text):
             continue
         lines = lines_of(document.file)
-        line = document.line(path)
+        line = document.line(path) or 0
         found = _WHAT.search(lines[line - 1]) if 0 < line <= len(lines) else None
         what = f"write {found[1].strip()}" if found else "write the value that belongs here"
         yield about(document, path, f"{STILL}, {_shown(text)}: {what}", "error")

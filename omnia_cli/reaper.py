@@ -23,9 +23,9 @@ _INTERVAL = 0.05
 class Reaper:
     """The reaper, as the command sees it: a context manager that starts and ends the program."""
 
-    def __init__(self, root: Path | None = None) -> None:
-        """`root` is the private folder that is removed, if there is one."""
-        folders = [str(root)] if root else []
+    def __init__(self, *private: Path) -> None:
+        """`private` are the folders that are removed."""
+        folders = map(str, private)
         # Without site packages it starts fast; in a session of its own no terminal ends it.
         self._program = subprocess.Popen(  # noqa: S603 - our own file
             [sys.executable, "-I", "-S", __file__, *folders],

@@ -10,10 +10,16 @@ _TIMES = ("stored_at", "began_at", "at")
 
 
 def table(sessions: list[JsonObject]) -> Iterator[str]:
-    """Return the lines of a list of sessions; one without a name has the first words in it."""
+    """Return the lines of a list of sessions; one without a name has the first words in it.
+
+    Agents have their namespaces where there is more than one.
+    """
     rows = [tuple(name.upper() for name in _COLUMNS)]
+    several = len({session.get("namespace") for session in sessions}) > 1
     for session in sessions:
         shown = {**session, "name": session.get("name") or session.get("first_message", "")}
+        if several:
+            shown["agent"] = f"{session['namespace']}/{session['agent']}"
         rows.append(tuple(_cell(shown.get(name, "")) for name in _COLUMNS))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:

@@ -10,7 +10,7 @@ import typer
 from omnia_cli.cluster import KubectlFailed
 from omnia_cli.connect import NotFound, SeveralFound, Target, find_url, in_cluster
 from omnia_cli.control_characters import visible
-from omnia_cli.history import HistoryFailed, lines
+from omnia_cli.history import HistoryFailed, lines, of_agent
 from omnia_cli.history_choice import HistoryChoice, known_token, opened_history
 from omnia_cli.running import running
 from omnia_cli.session_lines import as_json, table, transcript_lines
@@ -73,7 +73,9 @@ _KINDS = ("messages", "provider-calls", "tool-calls", "events", "eval-results")
 @app.command(name="list")
 def list_(
     context: typer.Context,
-    agent: Annotated[str, typer.Option(help="Only of this agent or function.")] = "",
+    agent: Annotated[
+        str, typer.Option(help="Only of this agent or function: NAME or NAMESPACE/NAME.")
+    ] = "",
     tag: Annotated[str, typer.Option(help="agent or function.")] = "",
     user: Annotated[str, typer.Option(help="Only of this user id.")] = "",
     status: Annotated[str, typer.Option(help="active, completed, error or cancelled.")] = "",
@@ -91,7 +93,7 @@ def list_(
     json: AsJson = False,
 ) -> None:
     """List sessions, newest first."""
-    given = {"agent": agent, "tag": tag, "user": user, "status": status, "name": name, "q": said}
+    given = {**of_agent(agent), "tag": tag, "user": user, "status": status, "name": name, "q": said}
     filters = {name: value for name, value in given.items() if value}
     way = HistoryChoice(url, token, namespace, service_account, tuple(file or ()))
     with _failing_plainly(), opened_history(way, context.obj) as client:

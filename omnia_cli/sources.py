@@ -58,13 +58,13 @@ def load(paths: Sequence[Path]) -> list[Document]:
 def _pack(folder: Path, namespace: str) -> Iterator[Document]:
     pack = read_pack_folder(folder)
     for value in pack_objects(pack, namespace):
-        yield Document(folder / PACK_FILE, value, Lines(1), pack)
+        yield Document(folder / PACK_FILE, value, Lines(None), pack)
 
 
 def _tools(folder: Path, namespace: str) -> Iterator[Document]:
     server = read_tool_folder(folder)
     for value in tool_objects(server, namespace, here=True):
-        yield Document(folder / SERVER_FILE, value, Lines(1))
+        yield Document(folder / SERVER_FILE, value, Lines(None))
 
 
 def _divided(paths: Sequence[Path]) -> tuple[list[Path], list[Path], list[Path]]:

@@ -14,7 +14,7 @@ from omnia_cli.findings import Finding, errors
 from omnia_cli.hub.events import EventLog
 from omnia_cli.hub.server import PORT, Hub
 from omnia_cli.local.console import FailureReporter, LocalDirectory
-from omnia_cli.local.control import controlled
+from omnia_cli.local.control import controlled, socket_path
 from omnia_cli.local.conversations import Conversations
 from omnia_cli.local.ports import LOOPBACK, PortOccupied
 from omnia_cli.local.report import Reporter, Reporters, Serving
@@ -63,11 +63,10 @@ async def up(
     _stop_on_signals(stop)
     with (
         tempfile.TemporaryDirectory(prefix="omnia-", ignore_cleanup_errors=True) as root,
-        Reaper(Path(root)) as reaper,
+        socket_path(Path(root)) as control,
+        Reaper(Path(root), control.parent) as reaper,
         LogFile(announcement.with_suffix(LOG)) as log,
     ):
-        # Here because the path of a socket is short, and the state folder's may be long.
-        control = Path(root) / "control"
         began = datetime.now(UTC)
         events = EventLog(began.strftime("%Y%m%dT%H%M%S%f"))
         failures = FailureReporter(events.add)

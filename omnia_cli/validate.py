@@ -9,7 +9,7 @@ from omnia_cli.content import Content
 from omnia_cli.findings import Finding, Severity, about, errors, nothing, unreadable
 from omnia_cli.local.desired import desired
 from omnia_cli.local.rollouts import LocalRollout, ObservedRollout
-from omnia_cli.manifests import Document, ManifestError
+from omnia_cli.manifests import Document, ManifestError, located
 from omnia_cli.packs import check_content
 from omnia_cli.placeholders import placeholders
 from omnia_cli.responses import ConfigMaps, check_responses
@@ -126,7 +126,7 @@ def _repeated(documents: Sequence[Document]) -> Iterator[Finding]:
         identity = (document.kind, document.key)
         first = seen.setdefault(identity, document)
         if count[identity] > 1 and first is not document:
-            where = f"{first.file}:{first.line(('metadata', 'name'))}"
+            where = located(first.file, first.line(("metadata", "name")))
             message = f"another object has this kind and name, {where}: rename or delete one"
             yield about(document, ("metadata", "name"), message, "error")
 

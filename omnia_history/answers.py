@@ -25,6 +25,7 @@ class SessionView(Struct, frozen=True):
     """
 
     id: str
+    namespace: str
     agent: str
     name: str
     tag: str

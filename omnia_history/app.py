@@ -17,8 +17,8 @@ from omnia_core.http.received import ConnectionSettings
 from omnia_core.http.server import LimitedServer
 from omnia_core.telemetry.program import log_start
 from omnia_history.access import Access, fetch_cluster_keys
+from omnia_history.filters import ALL_NAMESPACES
 from omnia_history.opening import open_database
-from omnia_history.queries import ALL_NAMESPACES
 from omnia_history.routes import Routes
 
 # More than the readers of a namespace open; a new one beyond it replaces one that is idle.

@@ -12,6 +12,7 @@ from omnia_core.errors import abridged
 from omnia_core.units import Duration
 from omnia_history.refusals import Refused
 
+ALL_NAMESPACES = "*"
 DEFAULT_LIMIT, MAX_LIMIT = 50, 500
 # A turn may have a thousand records of each kind.
 DEFAULT_TURNS, MAX_TURNS = 20, 100
@@ -147,6 +148,22 @@ class EvalFilter(Struct, frozen=True):
     since: datetime | None = None
 
 
+def namespace_of(query: Mapping[str, str], served: str) -> str:
+    """Return the namespace that a request is about.
+
+    Args:
+        query: of the request.
+        served: the namespace of the history; of `ALL_NAMESPACES`, a request may choose one.
+
+    Raises:
+        Refused: the history is of another namespace.
+    """
+    wanted = query.get("namespace") or served
+    if served not in (wanted, ALL_NAMESPACES):
+        raise _invalid("namespace", f'"{served}", whose history this is', wanted)
+    return wanted
+
+
 def session_filter(query: Mapping[str, str], user: str | None = None) -> SessionFilter:
     """Parse the query of a list of sessions; of one user's, with a `user` that the path names.
 
@@ -263,7 +280,9 @@ def _cursor(query: Mapping[str, str], kind: type[Position]) -> Position | None:
 
 
 def _check_names(query: Mapping[str, str], names: Collection[str]) -> None:
-    if unknown := sorted(set(query) - set(names)):
+    # Of every request: `namespace_of` reads it.
+    names = {*names, "namespace"}
+    if unknown := sorted(set(query) - names):
         raise Refused(
             "invalid_request",
             f"unknown parameter {abridged(', '.join(unknown))};"

@@ -35,6 +35,7 @@ from omnia_history.database import (
     too_late,
 )
 from omnia_history.filters import (
+    ALL_NAMESPACES,
     AggregateFilter,
     EvalFilter,
     Page,
@@ -45,7 +46,6 @@ from omnia_history.filters import (
     UserFilter,
     UserPosition,
 )
-from omnia_history.queries import ALL_NAMESPACES
 from omnia_history.refusals import Refused
 
 # What groups are called in the documents, where the name is another one.

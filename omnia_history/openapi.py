@@ -35,16 +35,17 @@ _ERRORS = {
     503: "The database is unreachable, or did not answer in time.",
 }
 _LIST_PARAMETERS = (
-    *("agent", "tag", "user", "status", "name", "from", "to"),
-    *("q", "sums", "limit", "cursor"),
+    *("namespace", "agent", "tag", "user", "status", "name"),
+    *("from", "to", "q", "sums", "limit", "cursor"),
 )
-_USER_PARAMETERS = ("agent", "limit", "cursor")
-_SESSION_PARAMETERS = ("agent", "begun_at")
+_USER_PARAMETERS = ("namespace", "agent", "limit", "cursor")
+_SESSION_PARAMETERS = ("namespace", "agent", "begun_at")
 _RECORD_PARAMETERS = (*_SESSION_PARAMETERS, "limit", "cursor")
 _TURN_PARAMETERS = (*_SESSION_PARAMETERS, "limit_turns", "cursor")
-_AGGREGATE_PARAMETERS = ("group_by", "agent", "from_day", "to_day")
-_EVAL_PARAMETERS = ("agent", "since", "by")
+_AGGREGATE_PARAMETERS = ("group_by", "namespace", "agent", "from_day", "to_day")
+_EVAL_PARAMETERS = ("namespace", "agent", "since", "by")
 _PARAMETERS: Mapping[str, tuple[str, JsonObject]] = {
+    "namespace": ("The namespace of an agent or a function.", _STRING),
     "agent": ("The name of an agent or a function.", _STRING),
     "tag": (
         "Whether the session is of an agent, of a function, or a trial.",

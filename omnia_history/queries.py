@@ -9,6 +9,7 @@ from omnia_core.names import EvalOutcome
 from omnia_core.sessions.escaping import escape_nul
 from omnia_core.sessions.first_message import RECORD_PREFIX
 from omnia_history.filters import (
+    ALL_NAMESPACES,
     AggregateFilter,
     EvalFilter,
     Page,
@@ -19,7 +20,6 @@ from omnia_history.filters import (
 
 Query: TypeAlias = tuple[str, list[Any]]
 
-ALL_NAMESPACES = "*"
 _BEFORE_ALL = -(2**31)
 
 
@@ -40,7 +40,8 @@ class Dialect(Struct, frozen=True):
 
 # Statements are built from constants of this file; every value of a request is an argument.
 SELECT_SESSIONS = (
-    "SELECT key, id, agent, name, tag, user_id, status, begun_at, active_at, expires_at,"  # noqa: S608 - likewise
+    "SELECT key, id, namespace, agent, name, tag, user_id, status,"  # noqa: S608 - likewise
+    " begun_at, active_at, expires_at,"
     " CASE WHEN kept_until > expires_at THEN kept_until ELSE expires_at END AS kept_until,"
     " expires_at <= now() AS ended,"
     " length AS messages, first_position AS messages_deleted, turns, tool_calls,"

@@ -115,29 +115,28 @@ class Routes:
         return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def _sessions(self, request: web.Request) -> web.Response:
-        return await self._list(filters.session_filter(request.query))
+        return await self._list(request, filters.session_filter(request.query))
 
     async def _sessions_of_user(self, request: web.Request) -> web.Response:
-        return await self._list(filters.session_filter(request.query, request.match_info["id"]))
+        criteria = filters.session_filter(request.query, request.match_info["id"])
+        return await self._list(request, criteria)
 
     async def _users(self, request: web.Request) -> web.Response:
         criteria = filters.user_filter(request.query)
-        rows = await self._database.users(self._namespace, criteria)
+        rows = await self._database.users(self._of(request), criteria)
         shown = rows[: criteria.limit]
         last = None
         if len(rows) > criteria.limit:
             last = filters.cursor(UserPosition(shown[-1]["active_at"], shown[-1]["user_id"]))
         return _answer(Users(list(map(answers.user_view, shown)), last))
 
-    async def _list(self, criteria: SessionFilter) -> web.Response:
-        last: SessionPosition | None = None
+    async def _list(self, request: web.Request, criteria: SessionFilter) -> web.Response:
+        namespace, last = self._of(request), None
         if criteria.text:
             async with self._search_slots:
-                rows, last = await self._database.search(
-                    self._namespace, criteria, self._piece_size
-                )
+                rows, last = await self._database.search(namespace, criteria, self._piece_size)
         else:
-            rows = await self._database.sessions(self._namespace, criteria)
+            rows = await self._database.sessions(namespace, criteria)
         shown = rows[: criteria.limit]
         if len(rows) > criteria.limit:
             last = SessionPosition(shown[-1]["begun_at"], shown[-1]["key"])
@@ -145,7 +144,7 @@ class Routes:
         sums = None
         # A search covers a piece of the list only: what it would sum up is not known.
         if criteria.sums and not criteria.text:
-            found = await self._database.session_sums(self._namespace, criteria)
+            found = await self._database.session_sums(namespace, criteria)
             sums = SessionSums(**found)
         return _answer(Sessions(list(map(answers.session_view, shown)), next_cursor, sums))
 
@@ -175,28 +174,37 @@ class Routes:
 
     async def _aggregates(self, request: web.Request) -> web.Response:
         criteria = filters.aggregate_filter(request.query)
-        calls = await self._database.calls(self._namespace, criteria)
+        calls = await self._database.calls(self._of(request), criteria)
         turns: Rows = []
         if criteria.group_by in ("agent", "day"):
-            turns = await self._database.turns(self._namespace, criteria)
+            turns = await self._database.turns(self._of(request), criteria)
         return _answer(answers.aggregates(criteria.group_by, turns, calls))
 
     async def _eval_summary(self, request: web.Request) -> web.Response:
         criteria = filters.eval_filter(request.query)
-        rows = await self._database.evals(self._namespace, criteria)
+        rows = await self._database.evals(self._of(request), criteria)
         return _answer(answers.eval_summary(criteria.by, criteria.since, rows))
 
     async def _openapi_document(self, _: web.Request) -> web.Response:
         return _answer(openapi.document(self._namespace, public=self._access is None))
 
+    def _of(self, request: web.Request) -> str:
+        """Return the namespace that a request is about.
+
+        Raises:
+            Refused: it is another one than that of the history.
+        """
+        return filters.namespace_of(request.query, self._namespace)
+
     async def _find_session(self, request: web.Request, page: Page) -> tuple[SessionView, Any]:
         session_id = request.match_info["id"]
-        row = await self._database.session(self._namespace, session_id, page)
+        namespace = self._of(request)
+        row = await self._database.session(namespace, session_id, page)
         if row is None:
             raise Refused(
                 "not_found",
                 f'there is no session "{abridged(session_id)}" in the namespace'
-                f' "{self._namespace}"; it may have expired and been deleted',
+                f' "{abridged(namespace)}"; it may have expired and been deleted',
             )
         return answers.session_view(row), row["key"]
 

@@ -33,7 +33,8 @@ class Place:
     def of_error(self, error: BaseException) -> str:
         """Return the last line of the folder's files that an error came through, or ""."""
         if isinstance(error, SyntaxError) and error.filename:
-            return self.text(f"{error.filename}:{error.lineno or 1}")
+            line = f":{error.lineno}" if error.lineno else ""
+            return self.text(f"{error.filename}{line}")
         inside = [each for each in self._frames(error) if Path(each.filename).parent == self.folder]
         return self.text(f"{inside[-1].filename}:{inside[-1].lineno}") if inside else ""
 

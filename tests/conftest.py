@@ -6,6 +6,7 @@ import shutil
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -17,12 +18,42 @@ from tests.services import MongoServer, PostgresServer, postgres_server, redis_s
 # the tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+# Under nohup they would ignore the end of their terminal. The tests themselves go on, in every
+# process: what is handled, not ignored, is back at its default in a program that is started.
+OUTLIVES_TERMINAL = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 
+
+def outlive_terminal() -> None:
+    """Have this process, but no program that it starts, live on when the terminal is closed."""
+    signal.signal(signal.SIGHUP, lambda *_: None)
+
+
+if OUTLIVES_TERMINAL:
+    outlive_terminal()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a process of xdist whether it is under nohup: to it the signal looks as usual."""
+    node.workerinput["outlives_terminal"] = OUTLIVES_TERMINAL
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """In a process of xdist, do as the one that started it."""
+    if getattr(config, "workerinput", {}).get("outlives_terminal"):
+        outlive_terminal()
+
+
+# Each run draws other examples, so a few of each property do; `make test-properties` draws many.
 # How long an example takes says nothing on a busy machine.
-settings.register_profile(
-    "busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
-settings.load_profile("busy machine")
+for _profile, _examples in {"few": 25, "many": 400}.items():
+    settings.register_profile(
+        _profile,
+        max_examples=_examples,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+settings.load_profile("few")
 
 ROOT = Path(__file__).parents[1]
 MONGO_PROGRAM = ROOT / ".venv-servers/mongo/mongo-for-tests"

@@ -17,13 +17,16 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 
+FOR_SOCKETS = "/tmp"  # noqa: S108 - folders in it are private
+"""Where folders of sockets are: a socket's path has 104 bytes at most, and $TMPDIR may be long."""
+
 SERVERS: list[int] = []
 """The process that forks; it is waited for only in the end."""
 
 
 def _python() -> str:
     """Start the server, and return a program that is used as Python is."""
-    folder = tempfile.TemporaryDirectory(prefix="omnia-programs-")
+    folder = tempfile.TemporaryDirectory(prefix="omnia-programs-", dir=FOR_SOCKETS)
     address = Path(folder.name) / "socket"
     program = Path(folder.name) / "python"
     client = [sys.executable, "-IS", str(ROOT / "tests/fork_client.py"), str(address)]

@@ -223,6 +223,7 @@ class PostgresServer:
         deadline = time.monotonic() + LIMIT
         while subprocess.run(ready, check=False).returncode != 0:
             assert time.monotonic() < deadline, "PostgreSQL does not answer"
+            time.sleep(0.02)
 
     def stop(self) -> None:
         """Stop the server; connections are cut."""

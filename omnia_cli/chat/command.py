@@ -12,6 +12,7 @@ from rich.console import Console
 from omnia_cli.chat.conversation import Ask, Conversation, Reach
 from omnia_cli.chat.listing import ListFailed, Listing
 from omnia_cli.chat.screen import JsonScreen, LineScreen, Screen
+from omnia_cli.local.report import Serving
 from omnia_cli.state import state_home
 from omnia_core.jsonvalue import JsonObject
 
@@ -25,6 +26,8 @@ class Chat:
 
     Attributes:
         agent: the name or address as it was given.
+        here: the agent, if it was found by its name on this machine.
+        namespace: that of an agent of a cluster.
         command: what a user types to talk to this agent; shown at the end, with the session.
         variables: of the prompt.
         version: of the PromptPack that answers; "" for what the agent chooses.
@@ -32,6 +35,7 @@ class Chat:
 
     reach: Reach
     agent: str
+    here: Serving | None
     namespace: str | None
     command: str
     sessions: Listing
@@ -128,7 +132,16 @@ class Chat:
 
     def _history_file(self) -> Path:
         """Return the file with what a person typed to the agent."""
-        key = f"{self.namespace or ''}/{self.agent}"
+        if self.here is None:
+            return self._typed(f"{self.namespace or ''}/{self.agent}")
+        file = self._typed(f"/{self.here.namespace}/{self.here.name}")
+        if not file.exists():
+            # Its name had the agent's name alone before.
+            with contextlib.suppress(OSError):
+                self._typed(f"/{self.here.name}").rename(file)
+        return file
+
+    def _typed(self, key: str) -> Path:
         digest = hashlib.sha256(key.encode()).hexdigest()[:16]
         return state_home(self.environ) / "chat" / f"{digest}.history"
 

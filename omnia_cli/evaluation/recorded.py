@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 from msgspec import Struct
 
-from omnia_cli.history import HistoryClient, HistoryFailed
+from omnia_cli.history import HistoryClient, HistoryFailed, of_agent
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.sessions import DeletedMessages, Message, Session
 from omnia_core.sessions.recorded import RecordedSession, with_trail
@@ -51,9 +51,7 @@ def read_sessions(client: HistoryClient, chosen: Chosen, agent: str) -> list[Rea
         found = [client.session(session_id) for session_id in dict.fromkeys(chosen.ids)]
     else:
         begin = datetime.now(UTC) - timedelta(seconds=chosen.since.seconds if chosen.since else 0)
-        filters = (
-            {"agent": agent, "from": begin.isoformat()} if agent else {"from": begin.isoformat()}
-        )
+        filters = {**of_agent(agent), "from": begin.isoformat()}
         found = client.sessions(filters, chosen.limit)[::-1]
     return [_read(client, each) for each in found]
 

@@ -64,20 +64,15 @@ def of_findings(
 
 def _cause(finding: Finding) -> Cause:
     variable = _VARIABLE.search(finding.message)
-    command = (
-        f"export {variable[1]}=VALUE" if variable else f"$EDITOR +{finding.line} {finding.file}"
-    )
+    line = "" if finding.line is None else f"+{finding.line} "
+    command = f"export {variable[1]}=VALUE" if variable else f"$EDITOR {line}{finding.file}"
     return Cause(
         finding.object,
         finding.path or "object",
-        f"{finding.severity} at {_place(finding)}",
+        f"{finding.severity} at {finding.place}",
         finding.message,
         command,
     )
-
-
-def _place(finding: Finding) -> str:
-    return f"{finding.file}:{finding.line}"
 
 
 def _related(own: Document, documents: Sequence[Document]) -> Iterator[Document]:

@@ -37,7 +37,7 @@ def read_text(file: Path) -> str:
     try:
         return read_file(str(file)).decode("utf-8-sig").replace("\r\n", "\n")
     except OSError as error:
-        raise ManifestError(file, 1, f"the file cannot be read: {error.strerror}") from error
+        raise ManifestError(file, None, f"the file cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise ManifestError(
@@ -54,10 +54,10 @@ def read_mapping(file: Path, text: str, before: int = 0) -> tuple[JsonObject, Li
     try:
         documents = read_manifests("\n" * before + text, MANIFEST_LIMITS)
     except DocumentInvalid as error:
-        raise ManifestError(file, error.line or before + 1, error.message) from error
+        raise ManifestError(file, error.line, error.message) from error
     found = [document for document in documents if document.value is not None]
     if not found:
-        return {}, Lines(before + 1)
+        return {}, Lines(before or None)
     if len(found) > 1:
         line = found[1].lines.line
         raise ManifestError(file, line, "there is a second document: remove it, and its line ---")

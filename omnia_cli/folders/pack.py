@@ -56,7 +56,7 @@ class PackFolder:
         """Return the compiled pack."""
         return msgspec.json.format(msgspec.json.encode(self.value), indent=2).decode()
 
-    def place(self, path: ValuePath, message: str = "") -> tuple[Path, int]:
+    def place(self, path: ValuePath, message: str = "") -> tuple[Path, int | None]:
         """Return file and line of a value; `message` may quote a placeholder of a template."""
         match path:
             case ("prompts", str(key), *rest) if key in self._prompts:
@@ -102,7 +102,8 @@ def read_pack_folder(folder: Path) -> PackFolder:
     """
     file = folder / PACK_FILE
     if not file.is_file():
-        raise ManifestError(folder, 1, f"there is no {PACK_FILE}: add one, with id, name, version")
+        message = f"there is no {PACK_FILE}: add one, with id, name, version"
+        raise ManifestError(folder, None, message)
     value, lines = read_mapping(file, read_text(file))
     if not isinstance(value.get("id"), str) or not _ID.fullmatch(value["id"]):
         raise ManifestError(
@@ -175,7 +176,8 @@ def _checked(folder: Path) -> Iterator[Path]:
         if each.name.startswith(".") or each.name.endswith("~"):
             continue  # of editors and file managers
         if each.suffix != ".md" or not each.is_file():
-            raise ManifestError(each, 1, f"expected files that end in .md in {folder.name}/ only")
+            message = f"expected files that end in .md in {folder.name}/ only"
+            raise ManifestError(each, None, message)
         yield each
 
 

@@ -21,7 +21,7 @@ def pack_objects(pack: PackFolder, namespace: str = "") -> list[JsonObject]:
     if size > LARGEST_CONFIG_MAP:
         raise ManifestError(
             pack.folder / PACK_FILE,
-            1,
+            None,
             f"the pack has {size >> 10} KiB, and a ConfigMap holds {LARGEST_CONFIG_MAP >> 10} KiB:"
             " shorten or divide it",
         )

@@ -88,7 +88,7 @@ def read_tool_folder(folder: Path) -> ToolFolder:
     """
     file = folder / SERVER_FILE
     if not file.is_file():
-        raise ManifestError(folder, 1, f"there is no {SERVER_FILE}: add one, with name")
+        raise ManifestError(folder, None, f"there is no {SERVER_FILE}: add one, with name")
     value, lines = read_mapping(file, read_text(file))
     try:
         fields = ServerFields.model_validate(value, by_name=False)
@@ -100,18 +100,18 @@ def read_tool_folder(folder: Path) -> ToolFolder:
     for each in tool_files(folder):
         if not _KEY.fullmatch(each.name):
             message = "a ConfigMap cannot have this name: use letters, digits and . _ -"
-            raise ManifestError(each, 1, message)
+            raise ManifestError(each, None, message)
         try:
             files[each.name] = read_file(str(each))
         except OSError as error:
             message = f"the file cannot be read: {error.strerror}"
-            raise ManifestError(each, 1, message) from error
+            raise ManifestError(each, None, message) from error
     if not any(name.endswith(".py") for name in files):
-        raise ManifestError(folder, 1, "there is no Python file in it: add one, with a @tool")
+        raise ManifestError(folder, None, "there is no Python file in it: add one, with a @tool")
     if (size := sum(map(len, files.values()))) > LARGEST_CONFIG_MAP:
         raise ManifestError(
             folder,
-            1,
+            None,
             f"its files have {size >> 10} KiB, and a ConfigMap holds"
             f" {LARGEST_CONFIG_MAP >> 10} KiB: build an image that has the large ones, and name it"
             f" in {SERVER_FILE}",

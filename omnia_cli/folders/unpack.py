@@ -42,10 +42,10 @@ def unpack(pack: JsonObject, folder: Path) -> list[Path]:
         ManifestError: the folder has something in it, or the pack cannot be written as files.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ManifestError(folder, 1, "the folder is not empty: name another one, or empty it")
+        raise ManifestError(folder, None, "the folder is not empty: name another one, or empty it")
     for field in (PROMPTS, FRAGMENTS):
         if not isinstance(pack.get(field, {}), dict):
-            raise ManifestError(folder, 1, f"the pack is not valid: {field} is no object")
+            raise ManifestError(folder, None, f"the pack is not valid: {field} is no object")
     root = dict(pack)
     if root.get("template_engine") == ENGINE:
         del root["template_engine"]
@@ -56,9 +56,8 @@ def unpack(pack: JsonObject, folder: Path) -> list[Path]:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8", newline="")
     if read_pack_folder(folder).value != pack:
-        raise ManifestError(
-            folder, 1, "the files do not have the whole pack: its JSON repeats a key, or is no pack"
-        )
+        message = "the files do not have the whole pack: its JSON repeats a key, or is no pack"
+        raise ManifestError(folder, None, message)
     return [folder / name for name in written]
 
 

@@ -100,7 +100,7 @@ def import_paths(paths: Sequence[Path], options: Options) -> Imported:
     if options.share:
         share_registries(result)
     if not result.objects and not any(source.notes for source in sources):
-        raise ManifestError(paths[0], 1, f"there is nothing to import: {_EXPORT}")
+        raise ManifestError(paths[0], None, f"there is nothing to import: {_EXPORT}")
     files = files_of(result.ordered())
     kinds: dict[str, int] = {}
     for written in result.ordered():

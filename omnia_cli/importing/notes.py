@@ -4,6 +4,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from omnia_cli.manifests import located
+
 
 class NoteKind(StrEnum):
     """What happened to a value."""
@@ -26,7 +28,7 @@ class ImportNote(Struct, frozen=True, rename={"kind": "class", "object_kind": "k
     """One line of the report; `path` is written as `spec.tools[0]`, "" for the whole object."""
 
     file: str
-    line: int
+    line: int | None
     object_kind: str
     namespace: str
     name: str
@@ -35,7 +37,7 @@ class ImportNote(Struct, frozen=True, rename={"kind": "class", "object_kind": "k
     message: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.kind}: {self.subject}: {self.text}"
+        return f"{located(self.file, self.line)}: {self.kind}: {self.subject}: {self.text}"
 
     @property
     def subject(self) -> str:

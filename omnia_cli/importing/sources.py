@@ -113,7 +113,7 @@ def read_sources(paths: Sequence[Path]) -> list[Source]:
         found += _read_file(file)
         if len(found) > _MOST_OBJECTS:
             raise ManifestError(
-                file, 1, f"there are more than {_MOST_OBJECTS:,} objects: divide them"
+                file, None, f"there are more than {_MOST_OBJECTS:,} objects: divide them"
             )
     return found
 
@@ -126,10 +126,10 @@ def _read_file(file: Path) -> Iterator[Source]:
         if _TEMPLATE.search(text):
             raise ManifestError(
                 file,
-                error.line or 1,
+                error.line,
                 "this is a Helm template: render it first, helm template CHART | omnia import -",
             ) from error
-        raise ManifestError(file, error.line or 1, error.message) from error
+        raise ManifestError(file, error.line, error.message) from error
     for read in found:
         if isinstance(read.value, dict) and (form := _format(read.value)):
             yield Source(Document(file, read.value, read.lines), form)

@@ -6,8 +6,10 @@ is everything else that an `omnia up` writes.
 
 import asyncio
 import contextlib
+import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -22,6 +24,10 @@ MAX_LINE = 256 * 1024
 LINE_SECONDS = 5.0
 ANSWER_SECONDS = 120.0
 """A step may wait for programs that start."""
+_SOCKET = "control"
+# In bytes: Linux takes 107 of a socket's path, macOS 103.
+_LONGEST_PATH = 103
+_SHORT = "/tmp"  # noqa: S108 - the folder in it is private
 
 
 class ControlFailed(Exception):
@@ -58,6 +64,19 @@ class ControlAnswer(Struct, frozen=True, omit_defaults=True):
 
 Status = Callable[[Key], RolloutStatus | None]
 Ask = Callable[[Key, RolloutRequest], Awaitable[RolloutAnswer]]
+
+
+@contextlib.contextmanager
+def socket_path(folder: Path) -> Iterator[Path]:
+    """Yield a path for the socket: in a private folder, or in another one if that is too long."""
+    path = folder / _SOCKET
+    if len(os.fsencode(path)) <= _LONGEST_PATH:
+        yield path
+        return
+    with tempfile.TemporaryDirectory(
+        prefix="omnia-", dir=_SHORT, ignore_cleanup_errors=True
+    ) as short:
+        yield Path(short) / _SOCKET
 
 
 @contextlib.asynccontextmanager

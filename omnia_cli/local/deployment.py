@@ -12,7 +12,7 @@ from omnia_cli.local.objects import Addresses, CannotRun, Key, Objects, environm
 from omnia_cli.local.ports import LOOPBACK, Ports
 from omnia_cli.local.process import ProcessSpec
 from omnia_cli.local.volumes import Mount, place
-from omnia_cli.manifests import Document
+from omnia_cli.manifests import Document, located
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import RELOADS_FILES
 
@@ -54,7 +54,7 @@ class Workload:
 def place_of(document: Document) -> str:
     """Return file and line of an object; of a Deployment, where it says what is run."""
     command = ("spec", "template", "spec", "containers", 0, "command")
-    return f"{document.file}:{document.line(command if command in document.lines else ())}"
+    return located(document.file, document.line(command if command in document.lines else ()))
 
 
 def workloads(documents: list[Document]) -> list[Workload]:

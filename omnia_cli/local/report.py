@@ -49,6 +49,11 @@ class Serving:
     hub: str = ""
 
     @property
+    def key(self) -> tuple[str, str]:
+        """Namespace and name."""
+        return self.namespace, self.name
+
+    @property
     def page(self) -> str:
         """The URL of its place in the page of all agents, else of its own page."""
         return f"{self.hub}#/a/{self.namespace}/{self.name}" if self.hub else self.console

@@ -146,7 +146,7 @@ class Runner:
         for name in broken - self._broken:
             self.reporter.repaired(name)
         for name, finding in await silent_servers(documents):
-            self._note(name, f"{finding.file}:{finding.line}: {finding.message}")
+            self._note(name, f"{finding.place}: {finding.message}")
         return bool(self._announce())
 
     def refused(self, name: str, why: str) -> None:

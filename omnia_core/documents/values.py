@@ -43,9 +43,13 @@ ValuePath: TypeAlias = tuple[str | int, ...]
 
 
 class Lines(Struct):
-    """The line of a value, counted from 1, and those of the values in it."""
+    """The line of a value, counted from 1, and those of the values in it.
 
-    line: int
+    Attributes:
+        line: None of a value that stands in no text.
+    """
+
+    line: int | None
     inner: "dict[Any, Lines]" = {}
 
     def at(self, path: ValuePath) -> "Lines":

@@ -1,5 +1,6 @@
 """What every program reports about itself: its version, its process and its Python."""
 
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 import structlog
@@ -17,6 +18,7 @@ _DISTRIBUTION = "omnia-agents-slim"
 _log = structlog.get_logger()
 
 
+@cache
 def release() -> str:
     """Return the version of the installed distribution; "" where it is not installed."""
     try:

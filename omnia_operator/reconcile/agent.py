@@ -86,6 +86,8 @@ _ROUTE_SECONDS = 15.0
 # New keys of an OpenID provider are used at the latest after this time.
 _ISSUER_SECONDS = 120.0
 _GRACE_SECONDS = 1.0
+# Ages are whole seconds: with a longer pause a missing object would be told up to a second later.
+_GRACE_PAUSE_SECONDS = 0.25
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,7 @@ async def reconcile_agent(
     )
     claims.applied(key, deployment, settings.operator)
     if _may_be_applied_still(document, outcome, now):
-        return Requeue.after(_GRACE_SECONDS)
+        return Requeue.after(_GRACE_PAUSE_SECONDS)
     said = pod_findings(outcome.resolved, pod_checks, key)
     outcome = replace(outcome, problems=(*outcome.problems, *said.problems))
     facts = await _observe(cluster, document, outcome, deployment, former, said)

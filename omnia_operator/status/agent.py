@@ -293,6 +293,12 @@ def _deployment(facts: AgentFacts) -> ConditionUpdate:
         return false("DeploymentReady", "DeploymentPending", message)
     if work.complete:
         return true("DeploymentReady", "DeploymentCreated")
+    if not work.current:
+        message = (
+            "the Deployment has changed, and Kubernetes has not counted its pods since;"
+            f" {work.available} were available before"
+        )
+        return false("DeploymentReady", "DeploymentProgressing", message)
     message = (
         f"{work.available} of {work.desired} pods are available, {work.updated} are up to date"
     )

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
-from tests.browser.chromium import Chromium, chromium
+from tests.browser.chromium import Chromium, chromium, headless
 from tests.browser.served import PageRuntime, Served, served
 from tests.browser.tab import Tab
 from tests.end_to_end.conftest import EXAMPLES, ROOT, Up, running_up, with_port
@@ -25,7 +25,7 @@ def browser(
     need_program: Callable[[str, str], str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Chromium]:
     """One browser for all tests of a process."""
-    program = need_program("chromium", "apt-get install chromium")
+    program = headless() or need_program("chromium", "apt-get install chromium-headless-shell")
     with chromium(program, tmp_path_factory.mktemp("profile")) as found:
         yield found
 

@@ -21,8 +21,25 @@ _STILL = """(selector) => {
   const now = performance.now();
   const moved = !before || before.found !== found || String(before.middle) !== String(middle);
   if (moved) window.lastLooked = {found, middle, since: now};
-  return !moved && now - before.since >= 60 && middle;
+  if (moved || now - before.since < 60) return null;
+  window.clicked = 'nothing';
+  document.addEventListener(
+    'click',
+    ({target}) => { window.clicked = target === top || found.contains(target) ? 'it' : 'another'; },
+    {capture: true, once: true},
+  );
+  return middle;
 }"""
+
+# Tells what was clicked. A page that was left by the click has no such variable.
+_CLICKED = """new Promise((resolve) => {
+  const end = performance.now() + 2000;
+  const look = () => {
+    if (window.clicked !== 'nothing' || performance.now() > end) resolve(window.clicked ?? 'it');
+    else setTimeout(look, 15);
+  };
+  look();
+})"""
 
 
 class Tab:
@@ -72,6 +89,14 @@ class Tab:
         assert found, f"never true: {expression}; the page says {self.text('body')!r}"
         return found
 
+    def becomes(self, expression: str, expected: str | bool | int | list[Any]) -> None:
+        """Wait until an expression of the page gives this.
+
+        The page may draw what a person has done a moment later: a single look is a race.
+        """
+        written = json.dumps(expected, separators=(",", ":"), ensure_ascii=False)
+        self.until(f"JSON.stringify({expression}) === {json.dumps(written)}")
+
     def text(self, selector: str) -> str:
         """Return the visible text of an element."""
         found = self.value(f"document.querySelector({json.dumps(selector)})?.innerText ?? ''")
@@ -84,16 +109,28 @@ class Tab:
 
     def click(self, selector: str) -> None:
         """Click into the middle of an element, with a mouse, once it stands still and is on top."""
-        box = self.until(f"({_STILL})({json.dumps(selector)})")
-        for kind in ("mousePressed", "mouseReleased"):
-            self.send(
-                "Input.dispatchMouseEvent",
-                type=kind,
-                x=box[0],
-                y=box[1],
-                button="left",
-                clickCount=1,
-            )
+        for _ in range(5):
+            box = self.until(f"({_STILL})({json.dumps(selector)})")
+            for kind in ("mousePressed", "mouseReleased"):
+                self.send(
+                    "Input.dispatchMouseEvent",
+                    type=kind,
+                    x=box[0],
+                    y=box[1],
+                    button="left",
+                    clickCount=1,
+                )
+            # On a busy machine the page may move between the look and the mouse, or while it is
+            # pressed.
+            if self._clicked() == "it":
+                return
+        raise AssertionError(f"{selector} does not stand still for a click")
+
+    def _clicked(self) -> str:
+        try:
+            return str(self.value(_CLICKED))
+        except AssertionError:  # the page was left while it was asked
+            return "it"
 
     def fill(self, selector: str, text: str) -> None:
         """Replace what is in a field by a text."""

@@ -34,14 +34,14 @@ def test_a_conversation_has_an_address_from_its_first_message(tab: Tab, kept: Se
     tab.say("hello")
     answered(tab)
     first = session(tab)
-    assert tab.value(HASH) == f"#/c/{first}"
-    assert tab.value(ENTRIES) == ["hello"]
+    tab.becomes(HASH, f"#/c/{first}")
+    tab.becomes(ENTRIES, ["hello"])
     tab.click("#new")
     tab.until(f"{HASH} === '#/'")
     tab.say(MARKUP)
     answered(tab)
     assert session(tab) != first
-    assert tab.value(ENTRIES) == [MARKUP[:60], "hello"]
+    tab.becomes(ENTRIES, [MARKUP[:60], "hello"])
     assert MARKUP[:60] in str(tab.value(CURRENT))
     tab.value("history.go(-2)")
     tab.until(f"document.getElementById('session').value === {first!r}")
@@ -63,8 +63,8 @@ def test_a_conversation_is_chosen_in_the_list(tab: Tab, kept: Served) -> None:
     tab.until_text("#log", "Conversation resumed")
     assert session(tab) == first
     tab.click("#rail > button.small")
-    assert tab.value(ENTRIES) == []
-    assert tab.value("Object.keys(localStorage).length") == 0
+    tab.becomes(ENTRIES, [])
+    tab.becomes("Object.keys(localStorage).length", 0)
 
 
 def test_the_list_opens_over_the_page_where_there_is_no_room(tab: Tab, kept: Served) -> None:
@@ -74,12 +74,13 @@ def test_the_list_opens_over_the_page_where_there_is_no_room(tab: Tab, kept: Ser
     height = "document.getElementById({!r}).clientHeight"
     rail, log = (tab.value(height.format(each)) for each in ("rail", "log"))
     assert rail >= log
+    visible = "document.getElementById('rail').checkVisibility()"
     tab.narrow(375)
-    assert not tab.value("document.getElementById('rail').checkVisibility()")
+    tab.until(f"!{visible}")
     tab.click(".open-rail")
-    assert tab.value("document.getElementById('rail').checkVisibility()")
+    tab.until(visible)
     tab.press("Escape")
-    assert not tab.value("document.getElementById('rail').checkVisibility()")
+    tab.until(f"!{visible}")
 
 
 def test_a_conversation_that_has_ended_leaves_its_address(tab: Tab, agent: Served) -> None:
@@ -127,6 +128,6 @@ def test_the_inspector_takes_the_place_of_the_conversation_on_a_small_screen(
     visible = "document.getElementById('log').checkVisibility({visibilityProperty: true})"
     assert tab.value(visible)
     tab.narrow(375)
-    assert not tab.value(visible)
+    tab.until(f"!{visible}")
     tab.click("#close-inspector")
     tab.until(visible)

@@ -108,14 +108,14 @@ def test_what_looks_like_markup_is_text(tab: Tab, agent: Served) -> None:
     assert said.count(MARKUP) == 6
     assert tab.text(".tool .name") == MARKUP
     assert tab.value("document.querySelectorAll('#log img, #log script').length") == 0
-    assert tab.value("document.title") == "guide · Omnia"
+    tab.becomes("document.title", "guide · Omnia")
 
 
 def test_the_name_of_a_conversation_is_the_title_and_only_text(tab: Tab, agent: Served) -> None:
     opened(tab, agent)
     tab.say("name")
     assert "prompt 2.0.0" in answered(tab)
-    assert tab.value("document.title") == f"Lost {MARKUP} · guide · Omnia"
+    tab.becomes("document.title", f"Lost {MARKUP} · guide · Omnia")
     tab.say("hello")
     answered(tab, 2)
     assert str(tab.value("document.title")).startswith("Lost ")

@@ -24,14 +24,14 @@ def chosen(tab: Tab, name: str) -> None:
 def test_the_button_goes_from_the_system_to_light_to_dark(tab: Tab, agent: Served) -> None:
     opened(tab, agent)
     tab.prefer("dark")
-    assert (tab.value(NAME), tab.value(GROUND)) == ("Colours: as the system", DARK)
+    tab.becomes(f"[{NAME}, {GROUND}]", ["Colours: as the system", DARK])
     chosen(tab, "light")
-    assert tab.value(GROUND) == LIGHT
+    tab.becomes(GROUND, LIGHT)
     tab.prefer("light")
     chosen(tab, "dark")
-    assert tab.value(GROUND) == DARK
+    tab.becomes(GROUND, DARK)
     chosen(tab, "as the system")
-    assert tab.value(GROUND) == LIGHT
+    tab.becomes(GROUND, LIGHT)
 
 
 def test_the_choice_is_kept_and_there_before_anything_is_drawn(tab: Tab, agent: Served) -> None:

@@ -188,9 +188,9 @@ def test_one_lane_and_a_switch_where_there_is_no_room_for_two(tab: Tab, page: st
     )
     assert tab.value(visible) == [True, True]
     tab.narrow(375)
-    assert tab.value(visible) == [True, False]
+    tab.becomes(visible, [True, False])
     tab.click(".switch button:last-child")
-    assert tab.value(visible) == [False, True]
+    tab.becomes(visible, [False, True])
     width = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
     assert tab.value(width)
 

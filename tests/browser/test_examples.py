@@ -26,7 +26,7 @@ def test_a_person_chats_and_the_conversation_survives_the_facade(
 ) -> None:
     shown = ready["support-agent"]
     tab.open(shown["console"])
-    assert tab.value("document.title") == "support-agent · Omnia"
+    tab.becomes("document.title", "support-agent · Omnia")
     tab.say("Where is order A-1001?")
     said = answered(tab)
     assert "Order A-1001" in said
@@ -43,7 +43,7 @@ def test_a_person_chats_and_the_conversation_survives_the_facade(
     tab.until("document.getElementById('state').dataset.state === 'connecting'")
     tab.say("thanks")
     assert "welcome" in answered(tab, 2)
-    assert tab.value("document.getElementById('session').value") == session
+    tab.becomes("document.getElementById('session').value", session)
     # The reloaded page goes on with the same conversation, too.
     tab.send("Page.reload")
     tab.until_text("#log", "Conversation resumed")

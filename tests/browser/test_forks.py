@@ -44,7 +44,7 @@ def test_an_answer_is_asked_for_again_and_its_variants_are_chosen(tab: Tab, page
         tab.say(text)
         answers(tab, number)
     first = tab.value(SESSION)
-    assert tab.value("document.querySelectorAll('.variants').length") == 0
+    tab.becomes("document.querySelectorAll('.variants').length", 0)
 
     tab.click(".message.agent:last-child .again")
     tab.until(f"{SESSION} !== {first!r}")
@@ -78,9 +78,9 @@ def test_a_question_is_edited_with_the_keyboard(tab: Tab, page: str) -> None:
         tab.say(text)
         answers(tab, number)
     tab.click(".message.user:nth-of-type(3) .edit")
-    assert tab.value("document.activeElement.tagName") == "TEXTAREA"
+    tab.becomes("document.activeElement.tagName", "TEXTAREA")
     tab.press("Escape")
-    assert tab.value("document.activeElement.innerText") == "Edit"
+    tab.becomes("document.activeElement.innerText", "Edit")
     tab.press("Enter")
     tab.until("document.querySelector('.editor')")
     tab.fill(".editor textarea", "second")
@@ -91,7 +91,7 @@ def test_a_question_is_edited_with_the_keyboard(tab: Tab, page: str) -> None:
     # In the empty field the arrow edits the last message.
     tab.value("document.getElementById('message').focus()")
     tab.press("ArrowUp")
-    assert tab.value("document.querySelector('.editor textarea').value") == "second"
+    tab.becomes("document.querySelector('.editor textarea').value", "second")
 
 
 def test_a_message_that_failed_is_sent_again_without_being_said_twice(tab: Tab, page: str) -> None:
@@ -128,4 +128,4 @@ def test_nothing_is_forked_while_an_answer_runs(tab: Tab, page: str) -> None:
     assert tab.value("document.querySelectorAll('.edit, .again').length") == 0
     tab.press("Escape")
     answers(tab, 2)
-    assert tab.value("document.querySelectorAll('.edit').length") == 2
+    tab.becomes("document.querySelectorAll('.edit').length", 2)

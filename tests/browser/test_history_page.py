@@ -15,6 +15,7 @@ from tests.browser.test_page_for_everybody import check
 from tests.end_to_end.conftest import copied, environment_of, starting
 from tests.end_to_end.test_sessions import ask
 from tests.programs import PYTHON
+from tests.services import free_port
 
 ROWS = "[...document.querySelectorAll('#history tbody tr')].map((each) => each.innerText)"
 # More than a page has.
@@ -146,3 +147,50 @@ def test_the_history_is_usable_by_everybody(tab: Tab, spoken: Spoken) -> None:
     needs_axe()
     assert violations(tab) == []
     check(tab)
+
+
+AGENT = """\
+apiVersion: omnia.altairalabs.ai/v1alpha1
+kind: AgentRuntime
+metadata: {{name: twin, namespace: {namespace}}}
+spec:
+  prompt: {{system: You answer.}}
+  facade: {{type: websocket, port: {port}}}
+  provider: {{type: mock, mock: {{responses: {{defaultResponse: "I am of {namespace}."}}}}}}
+"""
+
+# The answers that each of the twins gives.
+SPACES = {"east": 1, "west": 2}
+
+
+def test_two_agents_of_one_name_are_told_apart(tab: Tab, tmp_path: Path) -> None:
+    manifests = tmp_path / "twins"
+    manifests.mkdir()
+    for namespace in ("east", "west"):
+        text = AGENT.format(namespace=namespace, port=free_port())
+        (manifests / f"{namespace}.yaml").write_text(text)
+    with starting(tmp_path, environment_of(tmp_path)) as start:
+        up = start(manifests)
+        urls = {namespace: up.wait("ready", namespace=namespace)["url"] for namespace in SPACES}
+        page = up.wait("serving")["hub"]
+        sessions = {}
+        for namespace, turns in SPACES.items():
+            with connect(urls[namespace]) as socket:
+                sessions[namespace] = str(orjson.loads(socket.recv(60))["session_id"])
+                for _ in range(turns):
+                    ask(socket)
+        tab.open(f"{page}#/history")
+        tab.until(f"{ROWS}.length === 2")
+        rows = [str(tab.value(f"{ROWS}[{index}]")).split("\t")[:3] for index in range(2)]
+        assert rows == [["hi", "west/twin", "2"], ["hi", "east/twin", "1"]]
+        for namespace, session in sessions.items():
+            tab.open(f"{page}#/history")
+            tab.choose("#history select[aria-label=Agent]", f"{namespace}/twin")
+            tab.until(f"{ROWS}.length === 1")
+            tab.click("#history tbody a")
+            tab.until_text("#log", f"I am of {namespace}.")
+            assert str(tab.value(HASH)).endswith(f"/{namespace}/twin/c/{session}")
+        tab.open(page)
+        for namespace, turns in SPACES.items():
+            link = f"document.querySelector('.card a[href*=\"/{namespace}/\"]')"
+            tab.until(f"{link}?.closest('.card').innerText.includes('{turns} answer')")

@@ -18,7 +18,7 @@ def test_a_question_mark_outside_fields_opens_the_list(tab: Tab, agent: Served) 
     opened(tab, agent)
     tab.until(f"{FOCUSED} === 'message'")
     tab.sign("?")
-    assert tab.value(MESSAGE) == "?"
+    tab.becomes(MESSAGE, "?")
     assert tab.value(OPEN) is False
     tab.value("document.getElementById('log').focus()")
     tab.sign("?")
@@ -49,8 +49,8 @@ def test_single_letters_can_be_switched_off_on_this_device(tab: Tab, agent: Serv
     opened(tab, agent)
     tab.value("document.getElementById('log').focus()")
     tab.sign("/")
-    assert tab.value(FOCUSED) == "message"
-    assert tab.value(MESSAGE) == ""
+    tab.becomes(FOCUSED, "message")
+    tab.becomes(MESSAGE, "")
     tab.click("#keys-open")
     tab.until(OPEN)
     tab.click("#all-keys input")
@@ -60,7 +60,7 @@ def test_single_letters_can_be_switched_off_on_this_device(tab: Tab, agent: Serv
     tab.value("document.getElementById('log').focus()")
     tab.sign("/")
     tab.sign("?")
-    assert tab.value(FOCUSED) == "log"
+    tab.becomes(FOCUSED, "log")
     assert tab.value(OPEN) is False
     # The button and the keys with Alt stay.
     tab.click("#keys-open")

@@ -63,7 +63,7 @@ def check(tab: Tab) -> None:
         " && !each.closest('.unseen, .skip')"
         " && each.getBoundingClientRect().right > 320.5).map((each) => each.outerHTML)"
     )
-    assert tab.value("document.documentElement.scrollWidth") == 320
+    tab.becomes("document.documentElement.scrollWidth", 320)
     assert tab.value(wide) == []
 
 

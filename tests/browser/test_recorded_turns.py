@@ -186,7 +186,7 @@ def test_each_step_opens_its_detail_by_its_address_and_by_the_keyboard(
     tab.value("document.querySelector('.steps button').focus()")
     tab.arrow("ArrowRight")
     tab.arrow("ArrowRight")
-    assert tab.value(FOCUSED) == "m-1 0.90 s"
+    tab.becomes(FOCUSED, "m-1 0.90 s")
     tab.press("Enter")
     tab.until(f"{HASH}.endsWith('/t/1/s/3')")
     for part in ("Attempt", "Input tokens", "800", "0.25", "Provider"):
@@ -194,7 +194,7 @@ def test_each_step_opens_its_detail_by_its_address_and_by_the_keyboard(
     # The strip is one stop: the next is behind it.
     tab.value("document.querySelectorAll('.steps button')[2].focus()")
     tab.press("Tab")
-    assert not tab.value("document.activeElement.closest('.steps')")
+    tab.until("!document.activeElement.closest('.steps')")
     assert tab.value("document.querySelectorAll('#inspector img').length") == 0
 
 

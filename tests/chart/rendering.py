@@ -145,6 +145,16 @@ def everything() -> Object:
     return merged(parsed((CHART / "values.yaml").read_text()), ENABLED)
 
 
+def without_definitions(values: Object, name: str) -> Object:
+    """Return the values for a rendering that is about one of them.
+
+    Without the resource definitions, which are most of Helm's work, where the value is none that
+    reaches them.
+    """
+    reaches = name.startswith(("crds.", "common", "nameOverride"))
+    return values if reaches else merged(values, nested("crds.install", value=False))
+
+
 def container(objects: list[Object], component: str = "operator") -> Object:
     """Return the container of a component."""
     pod = named(objects)[f"Deployment/{RELEASE}-{component}"]["spec"]["template"]["spec"]

@@ -50,6 +50,21 @@ def test_a_folder_without_manifests_is_named(tmp_path: Path) -> None:
     assert "the folder has no file ending in .yaml, .yml, .json" in done.stdout
 
 
+def test_an_error_about_no_line_names_none(tmp_path: Path) -> None:
+    (tmp_path / "empty.yaml").touch()
+    (tmp_path / "flake.nix").write_bytes(b"\x7fELF\xff")
+    words = {
+        "nix": "nix: error: nix: there is no such file or folder",
+        "empty.yaml": "empty.yaml: error: empty.yaml: there is no object in it",
+        "flake.nix": "flake.nix:1: error: flake.nix: this is not text in UTF-8",
+    }
+    for path, said in words.items():
+        done = omnia("validate", path, cwd=tmp_path)
+        assert (done.returncode, done.stdout.startswith(said)) == (1, True), done
+    (told,) = omnia("validate", "--json", "nix", cwd=tmp_path).stdout.splitlines()
+    assert orjson.loads(told)["line"] is None
+
+
 def test_an_error_of_the_system_is_one_line_and_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "mine").touch()
     done = omnia("init", "mine", cwd=tmp_path)
@@ -64,7 +79,13 @@ def test_a_terminal_without_a_character_gets_another_one_for_it(tmp_path: Path) 
     done = subprocess.run(
         [sys.executable, "-m", "omnia_cli", "validate", str(folder)],
         cwd=ROOT,
-        env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+        # The name of the folder is read as UTF-8 whatever the locale of the tests is.
+        env={
+            **os.environ,
+            "LC_ALL": "C.UTF-8",
+            "PYTHONIOENCODING": "ascii",
+            "PYTHONUTF8": "0",
+        },
         capture_output=True,
         check=False,
         text=True,

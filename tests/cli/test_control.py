@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import stat
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from omnia_cli.local.control import (
     ControlRequest,
     asked_of,
     controlled,
+    socket_path,
 )
 from omnia_cli.local.objects import Key
 from omnia_cli.local.rollouts import RolloutAnswer
@@ -36,9 +38,9 @@ async def serving(
         assert (key, request) == (SHOP, RolloutRequest(Verb.PROMOTE, "1", "good"))
         return RolloutAnswer(RolloutStatus(), news)
 
-    path = folder / "control"
-    async with controlled(path, {SHOP: PAUSED}.get, ask, line_seconds):
-        yield str(path)
+    with socket_path(folder) as path:
+        async with controlled(path, {SHOP: PAUSED}.get, ask, line_seconds):
+            yield str(path)
 
 
 async def test_the_status_and_a_request(tmp_path: Path) -> None:
@@ -48,6 +50,17 @@ async def test_the_status_and_a_request(tmp_path: Path) -> None:
         asked = ControlRequest(*SHOP, verb=Verb.PROMOTE, id="1", reason="good")
         answer = await asyncio.to_thread(asked_of, path, asked)
         assert (answer.rollout, answer.refused) == (RolloutStatus(), "")
+
+
+async def test_a_folder_whose_path_is_too_long_for_a_socket(tmp_path: Path) -> None:
+    folder = tmp_path / ("long" * 30)
+    folder.mkdir()
+    async with serving(folder) as path:
+        assert not Path(path).is_relative_to(folder)
+        assert stat.S_IMODE(Path(path).parent.stat().st_mode) == 0o700
+        answer = await asyncio.to_thread(asked_of, path, ControlRequest(*SHOP))
+        assert answer.rollout == PAUSED
+    assert not Path(path).parent.exists()
 
 
 async def test_a_request_that_is_refused_says_why(tmp_path: Path) -> None:

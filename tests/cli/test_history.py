@@ -67,6 +67,18 @@ def test_a_list_has_first_words_in_place_of_a_name() -> None:
     ]
 
 
+def test_agents_of_a_list_have_their_namespaces_where_there_are_several() -> None:
+    listed = [
+        {"id": "s1", "namespace": "east", "agent": "twin"},
+        {"id": "s2", "namespace": "west", "agent": "twin"},
+    ]
+    assert [line.split() for line in table(listed)][1:] == [
+        ["east/twin", "s1"],
+        ["west/twin", "s2"],
+    ]
+    assert [line.split() for line in table(listed[:1])][1:] == [["twin", "s1"]]
+
+
 def test_lines_say_with_which_variables_a_message_came() -> None:
     sent: list[JsonObject] = [
         {

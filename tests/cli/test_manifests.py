@@ -89,10 +89,13 @@ def test_what_is_no_manifest_is_named_with_its_line(
 
 
 def test_a_path_without_manifests_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ManifestError, match="no file ending in"):
+    with pytest.raises(ManifestError, match="no file ending in") as empty:
         load([tmp_path])
-    with pytest.raises(ManifestError, match="no such file"):
+    with pytest.raises(ManifestError, match="no such file") as missing:
         load([tmp_path / "nothing"])
+    # What is about no line names none.
+    assert str(empty.value).startswith(f"{tmp_path}: the folder has")
+    assert str(missing.value).startswith(f"{tmp_path}/nothing: there is no")
 
 
 @pytest.mark.parametrize(
@@ -100,11 +103,11 @@ def test_a_path_without_manifests_is_named(tmp_path: Path) -> None:
     [
         ("a: 1\nb: Größe\n".encode("latin-1"), 2, "save it with this encoding"),
         ("a: 1\n".encode("utf-16"), 1, "save it with this encoding"),
-        (b"# " + b"x" * (16 << 20), 1, "cannot be read: larger than 16 MiB"),
+        (b"# " + b"x" * (16 << 20), None, "cannot be read: larger than 16 MiB"),
     ],
 )
 def test_a_file_that_is_no_text_is_named_without_words_of_the_machine(
-    tmp_path: Path, content: bytes, line: int, expected: str
+    tmp_path: Path, content: bytes, line: int | None, expected: str
 ) -> None:
     file = tmp_path / "a.yaml"
     file.write_bytes(content)

@@ -41,8 +41,8 @@ def written(folder: Path, *texts: str) -> Path:
     return file
 
 
-def check(folder: Path, *texts: str) -> list[tuple[int, str, str, str]]:
-    def told(each: Finding) -> tuple[int, str, str, str]:
+def check(folder: Path, *texts: str) -> list[tuple[int | None, str, str, str]]:
+    def told(each: Finding) -> tuple[int | None, str, str, str]:
         return each.line, each.severity, each.path, each.message
 
     return [told(each) for each in validate([written(folder, *texts)], references=True)]

@@ -399,9 +399,9 @@ def test_an_evaluation_that_cannot_be_run_or_exported_is_named_with_its_line(
      "template_engine\""""
     pack = PACK.replace(' "template_engine"', evals)
     agent = AGENT + "  evals:\n    enabled: true\n"
-    found = sorted(check(tmp_path, agent, pack, PROVIDER), key=lambda each: each.line)
+    found = sorted(check(tmp_path, agent, pack, PROVIDER), key=lambda each: each.line or 0)
     lines = (tmp_path / "all.yaml").read_text().splitlines()
-    assert [lines[each.line - 1].split(",")[0].strip() for each in found] == [
+    assert [lines[(each.line or 0) - 1].split(",")[0].strip() for each in found] == [
         '{"id": "b"',
         '{"id": "c"',
     ]
@@ -688,7 +688,7 @@ spec:
 
 
 def test_scripted_responses_are_checked_at_their_lines(tmp_path: Path) -> None:
-    found = {finding.line: finding for finding in check(tmp_path, MOCKED)}
+    found = {finding.line or 0: finding for finding in check(tmp_path, MOCKED)}
     assert sorted(found) == [8, 12, 15]
     assert "did you mean defaultResponse?" in found[8].message
     assert "unknown field latency" in found[12].message

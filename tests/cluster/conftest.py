@@ -3,7 +3,7 @@
 import contextlib
 import os
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,12 +13,14 @@ import yaml
 from omnia_operator.cluster.kinds import HTTP_ROUTE, ROUTING
 from tests.chart.rendering import Renderer
 from tests.cluster import releases
+from tests.cluster.cluster_lock import ClusterLock
 from tests.cluster.harness.cluster import Cluster, chosen
 from tests.cluster.harness.commands import succeeds
 from tests.cluster.harness.definitions import istio_definitions
 from tests.cluster.harness.deploy import NAMESPACE, RELEASE
 from tests.cluster.harness.errors import HarnessError, MissingPart
-from tests.cluster.harness.waiting import wait_until
+from tests.cluster.harness.paths import Layout
+from tests.cluster.harness.waiting import becomes, eventually, wait_until
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.releases import Release
 
@@ -27,7 +29,29 @@ FOREIGN = Path(__file__).parent / "foreign"
 WANTED = os.environ.get("CLUSTER_TESTS") == "true"
 IN_CI = os.environ.get("CI") == "true"
 
+TEST_SECONDS = 1200
+"""Longer than the waits of a test, so that the wait that failed says what it saw."""
+
 collect_ignore_glob = [] if WANTED else ["test_*.py"]
+
+LOCK = ClusterLock(Layout.of_this_user().cache)
+
+
+# First of all, so that the time of a test and its fixtures begin when it has the cluster.
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Run a test that changes what all of them share while no other test runs."""
+    fixtures: Collection[str] = getattr(item, "fixturenames", ())
+    alone = "alone" in fixtures or item.get_closest_marker("exclusive") is not None
+    with LOCK.held(alone=alone):
+        return (yield)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the tests of this folder their time."""
+    for each in items:
+        if each.path.parent == Path(__file__).parent and not each.get_closest_marker("timeout"):
+            each.add_marker(pytest.mark.timeout(TEST_SECONDS))
 
 
 def unavailable(reason: str) -> None:
@@ -42,7 +66,8 @@ def cluster() -> Cluster:
     """A cluster that takes pods."""
     found = chosen()
     try:
-        found.up()
+        with LOCK.preparing():
+            found.up()
     except MissingPart as missing:
         unavailable(str(missing))
     return found
@@ -77,7 +102,7 @@ def _in_namespace(cluster_kubectl: Kubectl) -> Iterator[Kubectl]:
     cluster_kubectl("create", "namespace", namespace)
     here = replace(cluster_kubectl, namespace=namespace)
     # Pods that are made before it exists are rejected.
-    here("wait", "--for=create", "serviceaccount/default", "--timeout=30s")
+    here.wait("serviceaccount/default", "create")
     yield here
     with contextlib.suppress(HarnessError):
         cluster_kubectl("delete", "namespace", namespace, "--wait=false")
@@ -133,19 +158,22 @@ def _established(kubectl: Kubectl, *names: str) -> None:
     wanted = [f"customresourcedefinition/{name}" for name in names]
     # A definition that has no conditions yet is an error for `kubectl wait`.
     wait = ("wait", "--for=condition=Established", *wanted, "--timeout=30s")
-    wait_until("the definitions are established", lambda: kubectl.succeeds(*wait), seconds=30)
+    wait_until("the definitions are established", lambda: kubectl.succeeds(*wait))
+    # What is established is served a moment later.
+    for name in names:
+        eventually(lambda name=name: kubectl("get", name))  # type: ignore[misc]
 
 
 @pytest.fixture
 def gateway_api(cluster_kubectl: Kubectl) -> Callable[[], None]:
     """A cluster without the Gateway API; call it to install the definition of an HTTPRoute.
 
-    The definition stays: the operator is restarted when the watch of a kind ends for good.
+    The operator is restarted when the watch of a kind ends for good, so a test that uses this has
+    the cluster alone, and waits for the operator.
     """
     definition = FOREIGN / "httproutes.gateway.networking.k8s.io.yaml"
     name = "httproutes.gateway.networking.k8s.io"
-    if cluster_kubectl.succeeds("get", "customresourcedefinition", name):
-        unavailable("the cluster has the Gateway API already; make cluster-down removes a test's")
+    cluster_kubectl("delete", "customresourcedefinition", name, "--ignore-not-found")
 
     def install() -> None:
         cluster_kubectl("apply", "--server-side", f"--filename={definition}")
@@ -158,11 +186,12 @@ def gateway_api(cluster_kubectl: Kubectl) -> Callable[[], None]:
 def redis_image(cluster: Cluster) -> None:
     """The image of a real Redis, in the cluster."""
     name = "localhost/omnia-test-redis:dev"
-    try:
-        cluster.builder.build_for_tests(name, FOREIGN / "Dockerfile.redis")
-    except MissingPart as missing:
-        unavailable(str(missing))
-    cluster.load([name])
+    with LOCK.preparing():
+        try:
+            cluster.builder.build_for_tests(name, FOREIGN / "Dockerfile.redis")
+        except MissingPart as missing:
+            unavailable(str(missing))
+        cluster.load([name])
 
 
 @pytest.fixture(scope="session")
@@ -205,6 +234,8 @@ def shared_redis(redis_image: None, shared: Kubectl) -> str:
 def _redis(kubectl: Kubectl) -> str:
     kubectl.apply_files(FOREIGN / "redis.yaml")
     kubectl.wait_available("redis")
+    ping = ("deployment/redis", "--", "redis-cli", "-h", "redis", "ping")
+    becomes(lambda: kubectl("exec", *ping).strip(), "PONG")
     return "redis"
 
 
@@ -220,7 +251,7 @@ def alone(cluster_kubectl: Kubectl) -> Iterator[None]:
     try:
         for name in replicas:
             there("scale", "deployment", name, "--replicas=0")
-        wait_until("no operator runs", lambda: not there.list("pods", release), seconds=60)
+        wait_until("no operator runs", lambda: not there.list("pods", release))
         yield
     finally:
         for name, count in replicas.items():

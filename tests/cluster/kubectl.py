@@ -1,6 +1,7 @@
 """kubectl as the tests use it: the program itself, so that its own validation is tested too."""
 
 import json
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import yaml
 
 from tests.cluster.harness.commands import run, succeeds
 from tests.cluster.harness.errors import HarnessError
-from tests.cluster.harness.waiting import wait_until
+from tests.cluster.harness.waiting import SECONDS, wait_until
 
 Object = dict[str, Any]
 
@@ -25,7 +26,7 @@ class Kubectl:
     """Acts as this user; "" stands for the administrator."""
 
     def __call__(
-        self, *arguments: str | Path, stdin: str | None = None, seconds: float = 60
+        self, *arguments: str | Path, stdin: str | None = None, seconds: float = SECONDS
     ) -> str:
         """Return what kubectl prints.
 
@@ -77,19 +78,35 @@ class Kubectl:
         items: list[Object] = found["items"]
         return items
 
-    def wait_available(self, deployment: str, seconds: float = 60) -> None:
-        """Return when a Deployment has its pods."""
-        self(
-            *("wait", "--for=condition=Available", f"deployment/{deployment}"),
-            f"--timeout={seconds:.0f}s",
-            seconds=seconds + 10,
-        )
-
-    def wait_gone(self, kind: str, name: str, seconds: float = 60) -> None:
-        """Return when there is no such object."""
+    def wait(self, subject: str, state: str, seconds: float = SECONDS) -> None:
+        """Return when an object has a state, such as `condition=Ready`; it may come later."""
+        deadline = time.monotonic() + seconds
+        # `kubectl wait` fails at once for what does not exist.
         wait_until(
-            f"{kind} {name} is gone", lambda: not self.succeeds("get", kind, name), seconds=seconds
+            f"{subject} exists",
+            lambda: self("get", subject, "--ignore-not-found", "--output=name") != "",
+            seconds=seconds,
         )
+        left = max(1.0, deadline - time.monotonic())
+        self("wait", f"--for={state}", subject, f"--timeout={left:.0f}s", seconds=left + 30)
+
+    def wait_available(self, deployment: str) -> None:
+        """Return when a Deployment has its pods."""
+        self.wait(f"deployment/{deployment}", "condition=Available")
+
+    def wait_succeeded(self, pod: str) -> None:
+        """Return when the program of a pod has ended well."""
+        self.wait(f"pod/{pod}", "jsonpath={.status.phase}=Succeeded")
+
+    def wait_rollout(self, deployment: str) -> None:
+        """Return when all pods of a Deployment are new ones."""
+        rollout = ("rollout", "status", f"deployment/{deployment}")
+        self(*rollout, f"--timeout={SECONDS:.0f}s", seconds=SECONDS + 30)
+
+    def wait_gone(self, kind: str, name: str) -> None:
+        """Return when there is no such object."""
+        there = ("get", kind, name, "--ignore-not-found", "--output=name")
+        wait_until(f"{kind} {name} is gone", lambda: self(*there) == "")
 
     def _command(self, *arguments: str | Path) -> tuple[str | Path, ...]:
         here = (f"--kubeconfig={self.kubeconfig}", f"--namespace={self.namespace}")

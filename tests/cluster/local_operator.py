@@ -15,7 +15,7 @@ from tests.cluster.harness.waiting import wait_until
 from tests.services import free_port
 
 ROOT = Path(__file__).parents[2]
-LIMIT = 30.0
+LIMIT = 120.0
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _TICKS = os.sysconf("SC_CLK_TCK")
 

@@ -35,7 +35,7 @@ class Shell:
     names: Mapping[str, str] = field(default_factory=dict)
     """What a page writes, and what is typed instead."""
 
-    def type(self, page: str, heading: str, *, seconds: float = 300) -> str:
+    def type(self, page: str, heading: str, *, seconds: float = 600) -> str:
         """Type the lines below a heading; return what they print. Fail at the first that fails."""
         printed = []
         for line in lines(page, heading):
@@ -49,7 +49,7 @@ class Shell:
             printed.append(self.run(typed, seconds=seconds))
         return "".join(printed)
 
-    def run(self, line: str, *, seconds: float = 300) -> str:
+    def run(self, line: str, *, seconds: float = 600) -> str:
         """Run one line; return what it prints."""
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", line],

@@ -7,6 +7,7 @@ import json
 from omnia_core.jsonvalue import JsonObject
 from tests.cluster.harness.images import image
 from tests.cluster.kubectl import Kubectl
+from tests.cluster.talking import execute
 from tests.cluster.tool_servers import service
 from tests.operator.cluster import config_map
 
@@ -40,8 +41,8 @@ url, count, users = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 async def begin(gate, number):
     user = f"user-{number % users}" if users else ""
     headers = {"x-user-id": user} if user else {}
-    connecting = connect(url, open_timeout=30, additional_headers=headers)
-    async with gate, asyncio.timeout(60), connecting as socket:
+    connecting = connect(url, open_timeout=120, additional_headers=headers)
+    async with gate, asyncio.timeout(120), connecting as socket:
         session = json.loads(await socket.recv())["session_id"]
         await socket.send(json.dumps({"type": "message", "content": "Which version are you?"}))
         async for text in socket:
@@ -106,5 +107,5 @@ def _begin(kubectl: Kubectl, agent: str, count: int, users: int) -> list[tuple[s
     url = f"ws://{agent}:8080/ws"
     pod = (f"deployment/{agent}", "--container=facade")
     arguments = (url, str(count), str(users))
-    said = kubectl("exec", *pod, "--", "python", "-c", _MANY, *arguments, seconds=300)
+    said = execute(kubectl, *pod, "--", "python", "-c", _MANY, *arguments, seconds=600)
     return [(session, user, answer) for session, user, answer in json.loads(said)]

@@ -150,4 +150,4 @@ def registry(folder: Path) -> Iterator[str]:
 
 
 def _wait_answering(ask: tuple[str, ...]) -> None:
-    wait_until("the registry", lambda: succeeds(*ask), seconds=60)
+    wait_until("the registry", lambda: succeeds(*ask))

@@ -28,7 +28,7 @@ async def turn(socket, session):
         message = {"type": "message", "content": "count", "session_id": session}
         await socket.send(json.dumps(message))
         while True:
-            frame = json.loads(await asyncio.wait_for(socket.recv(), 30))
+            frame = json.loads(await asyncio.wait_for(socket.recv(), 60))
             if frame["type"] == "chunk":
                 text += frame["content"]
             elif frame["type"] == "error":
@@ -49,7 +49,7 @@ async def client():
         try:
             async with connect(url + (f"?session_id={session}" if session else "")) as socket:
                 while True:
-                    frame = json.loads(await asyncio.wait_for(socket.recv(), 30))
+                    frame = json.loads(await asyncio.wait_for(socket.recv(), 60))
                     if frame["type"] == "error":
                         codes[frame["error"]["code"]] += 1
                         seen["lost"] += 1
@@ -86,12 +86,12 @@ def start(kubectl: Kubectl, image: str, agent: str, count: int) -> None:
         *("run", "clients", f"--image={image}", "--restart=Never", "--command", "--"),
         *("python", "-c", _CLIENTS, url, ANSWER, str(count)),
     )
-    kubectl("wait", "--for=condition=Ready", "pod/clients", "--timeout=60s")
+    kubectl.wait("pod/clients", "condition=Ready")
 
 
 def stop(kubectl: Kubectl) -> JsonObject:
     """Let the clients finish; return what they saw."""
     kubectl("exec", "clients", "--", "python", "-c", "open('/tmp/over', 'w')")
-    kubectl("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/clients", "--timeout=60s")
+    kubectl.wait_succeeded("clients")
     seen: JsonObject = json.loads(kubectl("logs", "clients"))
     return seen

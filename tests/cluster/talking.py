@@ -1,26 +1,27 @@
 """Talk to an agent over its Service, from inside: the image of the facade has a client."""
 
 import json
+import re
 from pathlib import Path
 
 from omnia_core.jsonvalue import JsonObject
 from tests.cluster.harness.errors import HarnessError
-from tests.cluster.harness.waiting import wait_until
+from tests.cluster.harness.waiting import SECONDS, eventually
 from tests.cluster.kubectl import Kubectl
 
 _SAY = """
 import json, sys
 from websockets.sync.client import connect
 url, session, *messages = sys.argv[1:]
-with connect(url + (f"?session_id={session}" if session else ""), open_timeout=5) as socket:
-    connected = json.loads(socket.recv(timeout=10))
+with connect(url + (f"?session_id={session}" if session else ""), open_timeout=60) as socket:
+    connected = json.loads(socket.recv(timeout=60))
     session = session or connected["session_id"]
     answers = []
     for message in messages:
         socket.send(json.dumps({"type": "message", "content": message, "session_id": session}))
         frame, text = {"type": ""}, ""
         while frame["type"] not in ("done", "error"):
-            frame = json.loads(socket.recv(timeout=20))
+            frame = json.loads(socket.recv(timeout=60))
             text += frame.get("content", "") if frame["type"] == "chunk" else ""
         answers.append(text or frame.get("content") or json.dumps(frame))
     print(json.dumps({"session": session, "answers": answers}))
@@ -32,14 +33,14 @@ from websockets.sync.client import connect
 url, sessions, turns = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 names = []
 for _ in range(sessions):
-    with connect(url, open_timeout=5) as socket:
-        names.append(json.loads(socket.recv(timeout=10))["session_id"])
+    with connect(url, open_timeout=60) as socket:
+        names.append(json.loads(socket.recv(timeout=60))["session_id"])
         for _ in range(turns):
             message = {"type": "message", "content": "hello", "session_id": names[-1]}
             socket.send(json.dumps(message))
             frame = {"type": ""}
             while frame["type"] not in ("done", "error"):
-                frame = json.loads(socket.recv(timeout=20))
+                frame = json.loads(socket.recv(timeout=60))
             assert frame["type"] == "done", frame
 print(json.dumps(names))
 """
@@ -48,7 +49,7 @@ _POST = """
 import sys, urllib.request
 url, body = sys.argv[1:]
 request = urllib.request.Request(url, body.encode(), {"Content-Type": "application/json"})
-print(urllib.request.urlopen(request, timeout=20).read().decode())
+print(urllib.request.urlopen(request, timeout=60).read().decode())
 """
 
 _SHARE = """
@@ -58,9 +59,9 @@ address, text = sys.argv[1:]
 def ask(method, url, body):
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(url, body.encode(), headers, method=method)
-    return urllib.request.urlopen(request, timeout=20).read()
-with connect(f"ws://{address}/ws", open_timeout=5) as socket:
-    session = json.loads(socket.recv(timeout=10))["session_id"]
+    return urllib.request.urlopen(request, timeout=60).read()
+with connect(f"ws://{address}/ws", open_timeout=60) as socket:
+    session = json.loads(socket.recv(timeout=60))["session_id"]
     wanted = {"session_id": session, "filename": "a.txt", "mime_type": "text/plain"}
     body = json.dumps({**wanted, "size_bytes": len(text.encode())})
     ticket = json.loads(ask("POST", f"http://{address}/media/request-upload", body))
@@ -70,12 +71,16 @@ with connect(f"ws://{address}/ws", open_timeout=5) as socket:
     socket.send(json.dumps({"type": "message", "parts": [part]}))
     frame = {"type": ""}
     while frame["type"] not in ("done", "error"):
-        frame = json.loads(socket.recv(timeout=20))
+        frame = json.loads(socket.recv(timeout=60))
     print(json.dumps({"storage_ref": ticket["storage_ref"], "answer": frame}))
 """
 
-# A ClusterIP may refuse for a moment after its pods are ready.
-_SECONDS = 15
+# A ClusterIP may refuse for a moment after its pods are ready, the name of a new Service may be
+# unknown, and kubectl may choose a pod that has just gone or does not run yet.
+_AWAY = re.compile(
+    "refused|container not found|pods? .* not found|not have a host assigned|completed pod"
+    "|unable to upgrade connection|error dialing backend|gaierror"
+)
 
 
 def say(kubectl: Kubectl, agent: str, *messages: str, session: str = "") -> list[str]:
@@ -94,7 +99,7 @@ def talk_often(kubectl: Kubectl, agent: str, sessions: int, turns: int) -> list[
     """Hold so many conversations of so many turns; return their sessions."""
     url = f"ws://{_address(kubectl, agent)}/ws"
     arguments = (url, str(sessions), str(turns))
-    seconds = 60 + sessions * turns / 2
+    seconds = SECONDS + sessions * turns
     names: list[str] = json.loads(_run(kubectl, agent, _MANY, *arguments, seconds=seconds))
     return names
 
@@ -114,7 +119,8 @@ def share(kubectl: Kubectl, agent: str, text: str) -> tuple[str, JsonObject]:
 
 def read(kubectl: Kubectl, agent: str, path: Path | str) -> str:
     """Return a mounted file of the runtime container."""
-    return kubectl("exec", f"deployment/{agent}", "--container=runtime", "--", *_cat(str(path)))
+    pod = (f"deployment/{agent}", "--container=runtime")
+    return execute(kubectl, *pod, "--", *_cat(str(path)))
 
 
 def _cat(path: str) -> tuple[str, ...]:
@@ -126,19 +132,35 @@ def _address(kubectl: Kubectl, agent: str) -> str:
     return f"{agent}:{port['port']}"
 
 
-def _run(kubectl: Kubectl, agent: str, script: str, *arguments: str, seconds: float = 60) -> str:
-    said: list[str] = []
+def _run(
+    kubectl: Kubectl, agent: str, script: str, *arguments: str, seconds: float = SECONDS
+) -> str:
     pod = (f"deployment/{agent}", "--container=facade")
+    return execute(kubectl, *pod, "--", "python", "-c", script, *arguments, seconds=seconds)
 
-    def answers() -> bool:
+
+def execute(kubectl: Kubectl, *arguments: str, seconds: float = SECONDS) -> str:
+    """Return what a program in a pod prints; begin again while the pod or its Service is away."""
+
+    def attempt() -> str | HarnessError:
         try:
-            program = ("python", "-c", script, *arguments)
-            said.append(kubectl("exec", *pod, "--", *program, seconds=seconds))
+            return kubectl("exec", *arguments, seconds=seconds)
         except HarnessError as error:
-            if "refused" not in str(error):
+            if _AWAY.search(str(error)):
                 raise
-            return False
-        return True
+            return error
 
-    wait_until(f"{agent} answers", answers, seconds=_SECONDS)
-    return said[0]
+    said = eventually(attempt)
+    if isinstance(said, HarnessError):
+        raise said
+    return said
+
+
+def wait_reachable(kubectl: Kubectl, name: str, port: int) -> None:
+    """Return when the Service of a Deployment, whose pods have Python, leads to one of them.
+
+    A Service may refuse connections for a moment after its pods are ready.
+    """
+    kubectl.wait_available(name)
+    connect = f"import socket; socket.create_connection(('{name}', {port}), timeout=10)"
+    eventually(lambda: kubectl("exec", f"deployment/{name}", "--", "python", "-c", connect))

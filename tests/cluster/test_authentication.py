@@ -7,16 +7,13 @@ from pathlib import Path
 import pytest
 
 from omnia_core.jsonvalue import JsonObject
-from tests.cluster.agents import condition, here, pods, ready
-from tests.cluster.harness.errors import HarnessError
-from tests.cluster.harness.waiting import wait_until
+from tests.cluster.agents import here, pods, ready, told
+from tests.cluster.harness.waiting import becomes, eventually
 from tests.cluster.kubectl import Kubectl
+from tests.cluster.talking import execute
 from tests.operator import objects
 
-pytestmark = [pytest.mark.usefixtures("omnia"), pytest.mark.timeout(180)]
-
-# From a Secret that changes to a facade that knows: the operator, the kubelet, the next look.
-KNOWN_SECONDS = 20
+pytestmark = pytest.mark.usefixtures("omnia")
 
 _SAY = """
 import json, sys
@@ -25,12 +22,12 @@ from websockets.exceptions import InvalidStatus
 url, token = sys.argv[1:]
 headers = {"Authorization": "Bearer " + token} if token else {}
 try:
-    with connect(url, additional_headers=headers, open_timeout=5) as socket:
-        socket.recv(timeout=10)
+    with connect(url, additional_headers=headers, open_timeout=30) as socket:
+        socket.recv(timeout=60)
         socket.send(json.dumps({"type": "message", "content": "hi"}))
         frame = {"type": ""}
         while frame["type"] not in ("done", "error"):
-            frame = json.loads(socket.recv(timeout=20))
+            frame = json.loads(socket.recv(timeout=60))
         print(frame["type"])
 except InvalidStatus as refused:
     print(refused.response.status_code, json.loads(refused.response.body)["detail"])
@@ -48,19 +45,7 @@ def say(kubectl: Kubectl, token: str) -> str:
     """Return the type of the last frame, or why the handshake was refused."""
     pod = ("deployment/helper", "--container=facade")
     url = f"ws://helper.{kubectl.namespace}:8080/ws"
-    said: list[str] = []
-
-    def answers() -> bool:
-        try:
-            said.append(kubectl("exec", *pod, "--", "python", "-c", _SAY, url, token).strip())
-        except HarnessError as error:
-            if "refused" not in str(error):  # a ClusterIP may refuse for a moment
-                raise
-            return False
-        return True
-
-    wait_until("helper answers", answers, seconds=15)
-    return said[0]
+    return execute(kubectl, *pod, "--", "python", "-c", _SAY, url, token).strip()
 
 
 def token(kubectl: Kubectl, audience: str, *, account: str = "chatter") -> str:
@@ -73,8 +58,8 @@ def test_the_clusters_tokens_open_the_agent_that_they_are_for(shared: Kubectl) -
     ready(shared, "helper")
     audience = f"omnia://{shared.namespace}/helper"
 
-    assert say(shared, token(shared, audience)) == "done"
-    assert condition(shared, "helper", "ExternalAuth")[:2] == ("True", "DashboardOnly")
+    becomes(lambda: say(shared, token(shared, audience)), "done")
+    told(shared, "helper", "ExternalAuth", ("True", "DashboardOnly"))
 
     other = say(shared, token(shared, f"omnia://{shared.namespace}/other"))
     assert other.startswith("401 ")
@@ -94,7 +79,7 @@ def test_accounts_of_another_namespace_come_in_when_they_are_named(
 
     shared.apply(closed({"management": {"namespaces": [omnia.namespace]}}))
 
-    wait_until("it is let in", lambda: say(shared, foreign) == "done", seconds=KNOWN_SECONDS)
+    becomes(lambda: say(shared, foreign), "done")
     assert pods(shared) == before
 
 
@@ -115,14 +100,14 @@ def test_a_client_key_of_kubectls_making_opens_the_agent_until_it_is_deleted(
         "omnia.altairalabs.ai/credential-kind=agent-client-key",
         "omnia.altairalabs.ai/agent=helper",
     )
-    wait_until("the key works", lambda: say(shared, "k3y") == "done", seconds=KNOWN_SECONDS)
+    becomes(lambda: say(shared, "k3y"), "done")
     collected = shared.get("secret", "omnia-helper-auth")["data"]
     assert collected == {f"{name}.keyHash": b64encode(sha256(b"k3y").digest()).decode()}
 
     shared("delete", "secret", name)
-    wait_until(
-        "the key is refused",
-        lambda: say(shared, "k3y").startswith("401 "),
-        seconds=KNOWN_SECONDS,
-    )
+
+    def refused() -> None:
+        assert say(shared, "k3y").startswith("401 ")
+
+    eventually(refused)
     assert pods(shared) == before

@@ -6,22 +6,23 @@ from pathlib import Path
 import pytest
 
 from omnia_core.names import API_VERSION
+from omnia_operator.labels import INSTANCE
 from tests.cluster import releases
-from tests.cluster.agents import everything, pods, ready
+from tests.cluster.agents import OWNED_KINDS, emptied, everything, pods, ready, rolled_out
 from tests.cluster.harness.cluster import Cluster
+from tests.cluster.harness.waiting import eventually
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.talking import say
 
-pytestmark = [pytest.mark.usefixtures("omnia"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.usefixtures("omnia")
 
 PAGE = "docs/how-to/backup.md"
 KINDS = "omnia,configmaps,secrets,deployments,services,serviceaccounts"
 
 
 def delete_everything(kubectl: Kubectl) -> None:
-    kubectl("delete", "omnia", "--all", "--wait=true", "--timeout=60s")
+    emptied(kubectl)
     kubectl("delete", "configmap", "pack-json")
-    kubectl.wait_gone("deployment", "helper")
 
 
 def test_a_namespace_comes_back_by_the_lines_of_the_page(
@@ -38,6 +39,7 @@ def test_a_namespace_comes_back_by_the_lines_of_the_page(
 
         person.type(PAGE, "Restore")
 
+    rolled_out(kubectl, "helper")
     assert say(kubectl, "helper", "hi") == ["one"]
     assert kubectl.get("secret", "key")["data"] == {"KEY": "azN5"}
 
@@ -63,9 +65,17 @@ def test_what_is_restored_with_owners_that_are_no_more_is_taken_over_or_made_aga
     )
     assert all("AlreadyExists" in line for line in said.splitlines()[1:]), said
 
-    ready(kubectl, "helper")
-    (owner,) = [kubectl.get("agentruntime", "helper")["metadata"]["uid"]]
-    found = kubectl.get("deployment", "helper")
-    assert [each["uid"] for each in found["metadata"]["ownerReferences"]] == [owner]
+    owner = kubectl.get("agentruntime", "helper")["metadata"]["uid"]
+
+    # Kubernetes deletes what has an owner that is no more, and the operator makes it again.
+    def taken_over() -> None:
+        found = kubectl.list(OWNED_KINDS, f"{INSTANCE}=helper")
+        assert found
+        for each in found:
+            (reference,) = each["metadata"]["ownerReferences"]
+            assert reference["uid"] == owner, each
+
+    eventually(taken_over)
+    rolled_out(kubectl, "helper")
     assert say(kubectl, "helper", "hi") == ["one"]
     assert not before & pods(kubectl)

@@ -15,14 +15,12 @@ from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
 from omnia_core.jsonvalue import JsonObject
-from tests.cluster.agents import everything, ready
-from tests.cluster.harness.waiting import wait_until
+from tests.cluster.agents import everything, ready, rolled_out
+from tests.cluster.harness.waiting import SECONDS, becomes, eventually
 from tests.cluster.kubectl import Kubectl
 from tests.operator import objects
 
-pytestmark = [pytest.mark.usefixtures("omnia"), pytest.mark.timeout(300)]
-
-SECONDS = 60
+pytestmark = pytest.mark.usefixtures("omnia")
 
 
 @contextlib.contextmanager
@@ -69,20 +67,26 @@ def test_a_namespace_is_shown_and_talked_to_without_a_token_in_the_browser(
     name = objects.agent()["metadata"]["name"]
     ready(kubectl, name)
     with console(kubectl, tmp_path) as url:
-        agent = agents(url)[name]
-        assert (agent["state"], agent["description"]) == ("ready", "Answers with one word.")
-        assert answer_of(url, agent["base"]) == "one"
+
+        def shown() -> str:
+            agent = agents(url)[name]
+            assert (agent["state"], agent["description"]) == ("ready", "Answers with one word.")
+            return str(agent["base"])
+
+        base = eventually(shown)
+
+        def answers() -> None:
+            try:
+                assert answer_of(url, base) == "one"
+            except WebSocketException as error:
+                raise AssertionError(f"no answer: {error!r}") from error
+
+        eventually(answers)
 
         # A pod that is replaced takes the forwarded port with it.
-        kubectl("delete", "pods", "--all", "--wait", seconds=SECONDS)
-        ready(kubectl, name)
-
-        def answers() -> bool:
-            with contextlib.suppress(OSError, WebSocketException):
-                return answer_of(url, agent["base"]) == "one"
-            return False
-
-        wait_until("the agent answers again", answers, seconds=SECONDS)
+        kubectl("delete", "pods", "--all", "--wait")
+        rolled_out(kubectl, name)
+        eventually(answers)
 
         kubectl("delete", "agentruntime", name)
-        wait_until("the agent is gone", lambda: name not in agents(url), seconds=SECONDS)
+        becomes(lambda: name in agents(url), expected=False)

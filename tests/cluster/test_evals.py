@@ -12,15 +12,15 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_core.sessions import EvalResult
 from omnia_core.sessions.evaluations import decode_result
 from omnia_operator.labels import INSTANCE
-from tests.cluster.agents import condition, here, ready
+from tests.cluster.agents import events, here, ready, told
 from tests.cluster.harness.console import say
-from tests.cluster.harness.waiting import wait_until
+from tests.cluster.harness.waiting import becomes, eventually
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.talking import talk_often
 from tests.operator import objects, world
 from tests.operator.cluster import config_map
 
-pytestmark = [pytest.mark.usefixtures("omnia"), pytest.mark.timeout(600)]
+pytestmark = pytest.mark.usefixtures("omnia")
 
 SESSIONS = int(os.environ.get("EVAL_SESSIONS", "40"))
 """How many sessions are evaluated (200 for the full size)."""
@@ -61,7 +61,7 @@ def evaluated(redis: str) -> list[JsonObject]:
         "evals": {
             "enabled": True,
             "sampling": {"extendedRate": RATE},
-            "sessionCompletion": {"inactivityTimeout": "5s"},
+            "sessionCompletion": {"inactivityTimeout": "15s"},
         },
     }
     documents = [
@@ -96,23 +96,20 @@ def test_turns_and_sessions_are_evaluated_and_exactly_the_sampled_ones_judged(
     kubectl.apply(*evaluated(redis))
     ready(kubectl, "helper")
     kubectl.wait_available("helper-evals")
-    wait_until(
-        "EvalsReady is true",
-        lambda: condition(kubectl, "helper", "EvalsReady")[:2] == ("True", "Ready"),
-        seconds=60,
-    )
+    told(kubectl, "helper", "EvalsReady", ("True", "Ready"))
     names = talk_often(kubectl, "helper", SESSIONS, TURNS)
     over = dt.datetime.now(dt.UTC)
     turns = [(name, number) for name in names for number in range(1, TURNS + 1)]
     judged = {turn for turn in turns if sampled(*turn, RATE)}
     whole = {(name, TURNS) for name in names if sampled(name, SESSION, RATE)}
     expected = Counter(answers=len(turns), kind=len(judged), whole=len(whole))
-    wait_until(
-        f"the store has {expected}",
-        lambda: Counter(each.evaluation for each in results(kubectl, redis, names)) == +expected,
-        seconds=120,
-    )
-    found = results(kubectl, redis, names)
+
+    def stored() -> list[EvalResult]:
+        found = results(kubectl, redis, names)
+        assert Counter(each.evaluation for each in found) == +expected
+        return found
+
+    found = eventually(stored, seconds=300)
 
     def of(name: str) -> set[tuple[str, int]]:
         return {(each.session, each.turn) for each in found if each.evaluation == name}
@@ -130,9 +127,8 @@ def test_without_a_judge_the_agent_serves_and_says_what_to_add(
     agent["spec"]["providers"] = agent["spec"]["providers"][:1]
     kubectl.apply(agent, *others)
     ready(kubectl, "helper")
-    status, reason, message = condition(kubectl, "helper", "EvalsReady")
-    assert (status, reason) == ("False", "JudgeMissing")
-    assert "- {name: judge, providerRef: {name: PROVIDER}}" in message
+    line = "- {name: judge, providerRef: {name: PROVIDER}}"
+    told(kubectl, "helper", "EvalsReady", ("False", "JudgeMissing"), line)
 
 
 def test_spent_budgets_are_conditions_and_events(kubectl: Kubectl, redis: str) -> None:
@@ -147,37 +143,19 @@ def test_spent_budgets_are_conditions_and_events(kubectl: Kubectl, redis: str) -
     kubectl.apply(agent, *others)
     ready(kubectl, "helper")
     kubectl.wait_available("helper-evals")
-    wait_until(
-        "a pod has said that the budget has something left",
-        lambda: condition(kubectl, "helper", "WithinBudget")[:2] == ("True", "BudgetLeft"),
-        seconds=90,
-    )
+    # A pod has said that the budget has something left.
+    told(kubectl, "helper", "WithinBudget", ("True", "BudgetLeft"))
     talk_often(kubectl, "helper", 1, 1)
-    wait_until(
-        "both budgets are spent",
-        lambda: (
-            condition(kubectl, "helper", "WithinBudget")[:2] == ("False", "BudgetSpent")
-            and condition(kubectl, "helper", "EvalsReady")[:2] == ("False", "BudgetSpent")
-        ),
-        seconds=120,
-    )
+    spent = ("False", "BudgetSpent")
+    told(kubectl, "helper", "WithinBudget", spent, "USD a day, is spent")
+    told(kubectl, "helper", "EvalsReady", spent, "they are asked again from")
     ready(kubectl, "helper")
-    assert "USD a day, is spent" in condition(kubectl, "helper", "WithinBudget")[2]
-    assert "they are asked again from" in condition(kubectl, "helper", "EvalsReady")[2]
-    events = [each for each in kubectl.list("events") if each["reason"] == "BudgetSpent"]
-    assert {each["type"] for each in events} == {"Warning"}
-    assert len(events) == 2
+    becomes(lambda: [each["type"] for each in events(kubectl, "BudgetSpent")], ["Warning"] * 2)
     # A higher limit heals it, as the next day does.
     agent["spec"]["budget"] = agent["spec"]["evals"]["budget"] = {"usdPerDay": 1000}
     kubectl.apply(agent)
-    wait_until(
-        "both budgets have something left",
-        lambda: (
-            condition(kubectl, "helper", "WithinBudget")[:2] == ("True", "BudgetLeft")
-            and condition(kubectl, "helper", "EvalsReady")[:2] == ("True", "Ready")
-        ),
-        seconds=150,
-    )
+    told(kubectl, "helper", "WithinBudget", ("True", "BudgetLeft"))
+    told(kubectl, "helper", "EvalsReady", ("True", "Ready"))
 
 
 def test_light_evaluations_alone_need_no_pod_more(kubectl: Kubectl, redis: str) -> None:
@@ -188,6 +166,6 @@ def test_light_evaluations_alone_need_no_pod_more(kubectl: Kubectl, redis: str) 
     ]
     kubectl.apply(*documents)
     ready(kubectl, "helper")
-    assert condition(kubectl, "helper", "EvalsReady")[:2] == ("True", "Ready")
+    told(kubectl, "helper", "EvalsReady", ("True", "Ready"))
     deployments = kubectl.list("deployments", f"{INSTANCE}=helper")
     assert [each["metadata"]["name"] for each in deployments] == ["helper"]

@@ -7,11 +7,9 @@ import sys
 import pytest
 
 from tests.cluster.agents import everything, here
-from tests.cluster.harness.waiting import wait_until
+from tests.cluster.harness.waiting import SECONDS, eventually
 from tests.cluster.kubectl import Kubectl
 from tests.operator import objects
-
-SECONDS = 30
 
 pytestmark = pytest.mark.usefixtures("omnia")
 
@@ -21,7 +19,7 @@ def explained(kubectl: Kubectl, *words: str) -> str:
     path = f"{kubectl.program.parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "KUBECONFIG": str(kubectl.kubeconfig)}
     done = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=60, check=False
+        command, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
     )
     return done.stdout + done.stderr
 
@@ -31,8 +29,8 @@ def test_a_missing_key_is_explained_with_the_command_that_creates_it(kubectl: Ku
     kubectl.apply(*everything({})[:3])
     kubectl.apply(here(objects.provider(provider)))
     command = f"kubectl create secret generic absent -n {kubectl.namespace}"
-    wait_until(
-        "the cause is explained",
-        lambda: command in explained(kubectl, "agentruntime/helper"),
-        seconds=SECONDS,
-    )
+
+    def told() -> None:
+        assert command in explained(kubectl, "agentruntime/helper")
+
+    eventually(told)

@@ -1,5 +1,6 @@
 """Pods and routes that fit a platform, on a real cluster."""
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -7,9 +8,9 @@ import pytest
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import API_VERSION
 from omnia_operator.labels import INSTANCE
-from tests.cluster.agents import condition, here, pods, ready
+from tests.cluster.agents import condition, here, pods, ready, told
 from tests.cluster.harness.images import image
-from tests.cluster.harness.waiting import wait_until
+from tests.cluster.harness.waiting import becomes, eventually
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.talking import say
 from tests.operator import objects
@@ -39,7 +40,6 @@ def beside(name: str, script: str, **fields: object) -> JsonObject:
     }
 
 
-@pytest.mark.timeout(240)
 def test_containers_of_the_user_run_beside_the_agent(kubectl: Kubectl) -> None:
     mounts = [{"name": "shared", "mountPath": "/shared"}]
     ends = "signal.signal(signal.SIGTERM, lambda *_: sys.exit())"
@@ -60,14 +60,14 @@ def test_containers_of_the_user_run_beside_the_agent(kubectl: Kubectl) -> None:
     kubectl.apply(agent(runtime=runtime))
 
     ready(kubectl, "fitted")
-    (found,) = [
-        each
-        for each in kubectl.list("pods", f"{INSTANCE}=fitted,team=support")
-        if "deletionTimestamp" not in each["metadata"]
-    ]
-    assert found["metadata"]["annotations"]["example.com/owner"] == "support"
-    assert {each["name"] for each in found["status"]["containerStatuses"]} == {"facade", "more"}
-    assert all(each["ready"] for each in found["status"]["containerStatuses"])
+
+    def beside_it() -> None:
+        (found,) = kubectl.list("pods", f"{INSTANCE}=fitted,team=support")
+        assert found["metadata"]["annotations"]["example.com/owner"] == "support"
+        containers = {each["name"]: each["ready"] for each in found["status"]["containerStatuses"]}
+        assert containers == {"facade": True, "more": True}
+
+    eventually(beside_it)
     assert say(kubectl, "fitted", "Hello!") == ["Echo: Hello!"]
 
 
@@ -75,13 +75,8 @@ def test_a_field_that_kubernetes_refuses_is_told_with_its_place(kubectl: Kubectl
     wrong = {"maxSkew": 0, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway"}
     kubectl.apply(agent(runtime={"topologySpreadConstraints": [wrong]}))
 
-    wait_until(
-        "it is told",
-        lambda: condition(kubectl, "fitted", "Ready")[1] == "DeploymentFailed",
-        seconds=10,
-    )
-    message = condition(kubectl, "fitted", "Ready")[2]
-    assert "spec.template.spec.topologySpreadConstraints[0].maxSkew" in message
+    field = "spec.template.spec.topologySpreadConstraints[0].maxSkew"
+    told(kubectl, "fitted", "Ready", ("False", "DeploymentFailed"), field)
 
 
 @pytest.mark.parametrize("case", ["platform", "gateway"])
@@ -99,15 +94,20 @@ def test_an_agent_is_scaled_like_a_deployment(kubectl: Kubectl) -> None:
 
     kubectl("scale", "agentruntime", "fitted", "--replicas=2")
 
-    wait_until("there are two", lambda: len(pods(kubectl, "fitted")) == 2, seconds=60)
+    def two() -> None:
+        there = pods(kubectl, "fitted")
+        assert len(there) == 2
+        assert before < there
+        scale = kubectl("get", "agentruntime", "fitted", "--subresource=scale", "--output=json")
+        status = json.loads(scale)["status"]
+        assert status["replicas"] == 2
+        assert f"{INSTANCE}=fitted" in status["selector"]
+
+    eventually(two)
     ready(kubectl, "fitted")
-    assert before < pods(kubectl, "fitted")
-    scale = kubectl("get", "agentruntime", "fitted", "--subresource=scale", "--output=json")
-    assert '"replicas": 2' in scale
-    assert f"{INSTANCE}=fitted" in scale
 
     kubectl("scale", "agentruntime", "fitted", "--replicas=0")
-    wait_until("there are none", lambda: not pods(kubectl, "fitted"), seconds=60)
+    becomes(lambda: pods(kubectl, "fitted"), set())
 
 
 def test_an_autoscaler_scales_the_agent_itself(kubectl: Kubectl) -> None:
@@ -130,52 +130,41 @@ def test_an_autoscaler_scales_the_agent_itself(kubectl: Kubectl) -> None:
     }
     kubectl.apply(autoscaler)
 
-    wait_until("there are two", lambda: len(pods(kubectl, "fitted")) == 2, seconds=60)
-    assert kubectl.get("agentruntime", "fitted")["spec"]["runtime"]["replicas"] == 2
+    def two() -> None:
+        assert kubectl.get("agentruntime", "fitted")["spec"]["runtime"]["replicas"] == 2
+        assert len(pods(kubectl, "fitted")) == 2
+
+    eventually(two)
 
 
 def test_an_ingress_is_made_kept_and_removed(kubectl: Kubectl) -> None:
     expose = {"expose": {"hostnames": [HOST], "ingress": {"tls": {"secretName": "fitted-tls"}}}}
     kubectl.apply(agent(expose))
     ready(kubectl, "fitted")
-    wait_until(
-        "it is told",
-        lambda: condition(kubectl, "fitted", "ExposeReady")[:2] == ("True", "IngressCreated"),
-        seconds=10,
-    )
-    assert kubectl.get("agentruntime", "fitted")["status"]["url"] == f"wss://{HOST}/ws"
+    told(kubectl, "fitted", "ExposeReady", ("True", "IngressCreated"))
+    becomes(lambda: kubectl.get("agentruntime", "fitted")["status"]["url"], f"wss://{HOST}/ws")
     before = kubectl.get("ingress", "fitted")["spec"]
 
     patch = '{"spec":{"defaultBackend":{"service":{"name":"other","port":{"number":80}}}}}'
     kubectl("patch", "ingress", "fitted", "--type=merge", f"--patch={patch}")
-    wait_until(
-        "it is as before", lambda: kubectl.get("ingress", "fitted")["spec"] == before, seconds=10
-    )
+    becomes(lambda: kubectl.get("ingress", "fitted")["spec"], before)
 
     kubectl.apply(agent())
-    kubectl.wait_gone("ingress", "fitted", seconds=10)
+    kubectl.wait_gone("ingress", "fitted")
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.exclusive
 def test_a_route_is_made_when_the_gateway_api_is_installed(
     kubectl: Kubectl, gateway_api: Callable[[], None]
 ) -> None:
     route = {"httpRoute": {"parentRefs": [{"name": "public"}]}}
     kubectl.apply(agent({"expose": {"hostnames": [HOST], **route}}))
     ready(kubectl, "fitted")
-    wait_until(
-        "it is told",
-        lambda: condition(kubectl, "fitted", "ExposeReady")[1] == "GatewayAPINotInstalled",
-        seconds=10,
-    )
+    becomes(lambda: condition(kubectl, "fitted", "ExposeReady")[1], "GatewayAPINotInstalled")
 
     gateway_api()
 
-    wait_until(
-        "the route is there",
-        lambda: condition(kubectl, "fitted", "ExposeReady")[1] == "RoutePending",
-        seconds=90,
-    )
+    becomes(lambda: condition(kubectl, "fitted", "ExposeReady")[1], "RoutePending")
     answered = (
         '{"status":{"parents":[{"parentRef":{"name":"public"},"controllerName":"example.com/test",'
         '"conditions":[{"type":"Accepted","status":"True","reason":"Accepted","message":"",'
@@ -185,8 +174,4 @@ def test_a_route_is_made_when_the_gateway_api_is_installed(
         *("patch", "httproute", "fitted", "--subresource=status", "--type=merge"),
         f"--patch={answered}",
     )
-    wait_until(
-        "the answer is told",
-        lambda: condition(kubectl, "fitted", "ExposeReady")[:2] == ("True", "RouteAccepted"),
-        seconds=30,
-    )
+    told(kubectl, "fitted", "ExposeReady", ("True", "RouteAccepted"))

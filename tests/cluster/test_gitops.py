@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from omnia_operator.labels import INSTANCE
-from tests.cluster.agents import condition, ready
+from tests.cluster.agents import here, ready, rolled_out
 from tests.cluster.conftest import unavailable
 from tests.cluster.harness.build import ARGOCD_DIFF, build, program
 from tests.cluster.harness.cluster import Cluster
@@ -17,13 +17,14 @@ from tests.cluster.harness.deploy import RELEASE
 from tests.cluster.harness.errors import MissingPart
 from tests.cluster.harness.paths import Layout
 from tests.cluster.kubectl import Kubectl, Object
+from tests.operator import objects
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 AGENTS = ["hello-agent", "support-agent", "summarizer-function"]
 CHILDREN = "deployments,services,configmaps,secrets,serviceaccounts,networkpolicies,roles"
 APPLIES = 10
 
-pytestmark = [pytest.mark.usefixtures("omnia"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.usefixtures("omnia")
 
 Compare = Callable[[list[Object]], list[Object]]
 
@@ -53,8 +54,7 @@ def manifests(name: str, namespace: str) -> list[Object]:
 
 def quiet(kubectl: Kubectl, name: str) -> None:
     """Return when an agent or function is ready and its Deployment is complete."""
-    ready(kubectl, name)
-    kubectl("rollout", "status", f"deployment/{name}", "--timeout=60s", seconds=70)
+    rolled_out(kubectl, name)
 
 
 def versions(kubectl: Kubectl, name: str) -> dict[str, str]:
@@ -69,6 +69,12 @@ def versions(kubectl: Kubectl, name: str) -> dict[str, str]:
         )
         for each in kubectl.list(CHILDREN, f"{INSTANCE}={name}")
     }
+
+
+def settled(kubectl: Kubectl, name: str) -> None:
+    """Return when an agent that is made now is ready: whatever earlier changes led to is over."""
+    kubectl.apply(here(objects.document("AgentRuntime", name, {"facade": {"handler": "echo"}})))
+    ready(kubectl, name)
 
 
 def drifted(verdicts: list[Object]) -> list[Object]:
@@ -132,7 +138,10 @@ def test_applying_again_by_force_writes_nothing_of_a_quiet_agent(examples: Kubec
     text = yaml.safe_dump_all(manifests(name, kubectl.namespace))
     force = ("apply", "--server-side", "--force-conflicts", "--filename=-")
     kubectl(*force, stdin=text)
+    # What the agent has of its tools follows from their server.
+    kubectl.wait_available("order-api")
     quiet(kubectl, name)
+    settled(kubectl, "before")
     before = versions(kubectl, name)
     assert any(each.startswith("Deployment/") for each in before)
 
@@ -141,8 +150,6 @@ def test_applying_again_by_force_writes_nothing_of_a_quiet_agent(examples: Kubec
         # An annotation is an event that the operator acts on, as a tool's tracking mark is.
         kubectl("annotate", "--overwrite", f"agentruntime/{name}", f"example.com/applied={number}")
 
-    # An agent that comes later is ready: whatever the applies led to is over.
-    kubectl.apply_files(EXAMPLES / "echo-agent")
-    ready(kubectl, "echo-agent")
-    assert condition(kubectl, name, "Ready")[0] == "True"
+    settled(kubectl, "after")
+    ready(kubectl, name)
     assert versions(kubectl, name) == before

@@ -1,15 +1,20 @@
 """The parts of the harness that other tests would blame on the cluster."""
 
+import fcntl
 import os
 import struct
+import threading
+from pathlib import Path
 
 import pytest
 
+from tests.cluster.cluster_lock import ClusterLock
 from tests.cluster.harness.build import HELM, PAUSE, SERVERS
 from tests.cluster.harness.dns import TYPE_A, answer
 from tests.cluster.harness.errors import MissingPart
 from tests.cluster.harness.processes import Identity
 from tests.cluster.harness.requirements import need_go, need_programs, need_root
+from tests.cluster.harness.waiting import becomes, eventually, wait_until
 
 TYPE_AAAA = 28
 NAME_ERROR = 3
@@ -56,6 +61,33 @@ def test_a_program_is_built_again_when_its_source_changes() -> None:
     assert len({SERVERS.version, HELM.version, PAUSE.version}) == 3
 
 
+def test_a_check_is_repeated_as_a_whole_until_all_of_it_holds() -> None:
+    looks: list[tuple[bool, bool]] = [(True, False), (False, True), (True, True)]
+
+    def check() -> int:
+        ready, told = looks.pop(0)
+        assert ready
+        assert told
+        return len(looks)
+
+    assert eventually(check) == 0
+
+
+def test_a_check_that_never_holds_fails_with_what_it_saw_last() -> None:
+    seen = iter(range(1_000_000))
+    with pytest.raises(AssertionError, match=r"expected -1, found \d+") as failed:
+        becomes(lambda: next(seen), -1, seconds=0.05)
+    assert failed.value.__notes__ == ["still so after 0.05 s"]
+
+
+def test_a_fault_of_a_check_is_no_reason_to_wait() -> None:
+    def check() -> None:
+        raise TypeError
+
+    with pytest.raises(TypeError):
+        eventually(check)
+
+
 def test_without_root_it_says_what_else_would_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(MissingPart, match="KUBECONFIG"):
@@ -74,3 +106,33 @@ def test_without_go_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(MissingPart, match="install Go"):
         need_go()
+
+
+def test_a_test_that_needs_the_cluster_alone_is_not_overtaken_by_later_ones(tmp_path: Path) -> None:
+    lock = ClusterLock(tmp_path)
+    order: list[str] = []
+
+    def take(name: str, *, alone: bool) -> None:
+        with lock.held(alone=alone):
+            order.append(name)
+
+    with lock.held(alone=False):
+        take("beside the first", alone=False)
+        waiting = threading.Thread(target=take, args=("alone",), kwargs={"alone": True})
+        waiting.start()
+        # It has the entry when nobody else gets it.
+        wait_until("it waits", lambda: not _free(tmp_path / "tests-entry.lock"), seconds=10)
+        later = threading.Thread(target=take, args=("later",), kwargs={"alone": False})
+        later.start()
+    waiting.join()
+    later.join()
+    assert order == ["beside the first", "alone", "later"]
+
+
+def _free(file: Path) -> bool:
+    with file.open("w") as opened:
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True

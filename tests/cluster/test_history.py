@@ -9,11 +9,11 @@ import pytest
 
 from tests.chart.rendering import Renderer
 from tests.cluster.harness.deploy import image_values
+from tests.cluster.harness.waiting import SECONDS, eventually
 from tests.cluster.kubectl import Kubectl
 
-pytestmark = [pytest.mark.usefixtures("omnia"), pytest.mark.timeout(180)]
+pytestmark = pytest.mark.usefixtures("omnia")
 
-READY_SECONDS = 60
 # Nothing listens there: an answer that says so has passed every door before the database.
 NO_DATABASE = "postgresql://127.0.0.1:1/none"
 
@@ -28,8 +28,7 @@ def install(renderer: Renderer, kubectl: Kubectl) -> None:
     kubectl.apply(
         *(each for each in made if each[labels[0]][labels[1]].get(labels[2]) == "omnia-history")
     )
-    rollout = ("rollout", "status", "deployment/omnia-history", f"--timeout={READY_SECONDS}s")
-    kubectl(*rollout, seconds=READY_SECONDS + 10)
+    kubectl.wait_rollout("omnia-history")
 
 
 def sessions(kubectl: Kubectl, folder: Path, *arguments: str) -> str:
@@ -43,7 +42,7 @@ def sessions(kubectl: Kubectl, folder: Path, *arguments: str) -> str:
         env={**os.environ, "PATH": path, "KUBECONFIG": str(kubectl.kubeconfig)},
         capture_output=True,
         text=True,
-        timeout=READY_SECONDS,
+        timeout=SECONDS,
         check=False,
     )
     assert done.returncode == 1, done.stdout
@@ -58,8 +57,17 @@ def test_sessions_of_a_namespace_are_read_through_kubectl(
 
     install(renderer, kubectl)
 
-    assert "HTTP 503: the database cannot" in sessions(kubectl, tmp_path, "-n", kubectl.namespace)
+    def found() -> None:
+        said = sessions(kubectl, tmp_path, "-n", kubectl.namespace)
+        assert "HTTP 503: the database cannot" in said
+
+    eventually(found)
     elsewhere = kubectl("create", "token", "default", "--audience=omnia://elsewhere/history")
-    refused = sessions(kubectl, tmp_path, "-n", kubectl.namespace, "--token", elsewhere.strip())
-    assert refused.startswith("HTTP 401: ")
-    assert f"expected omnia://{kubectl.namespace}/history" in refused
+    token = ("--token", elsewhere.strip())
+
+    def refused() -> None:
+        said = sessions(kubectl, tmp_path, "-n", kubectl.namespace, *token)
+        assert said.startswith("HTTP 401: ")
+        assert f"expected omnia://{kubectl.namespace}/history" in said
+
+    eventually(refused)

@@ -1,7 +1,7 @@
 """Uploads in a pod: the facade writes a volume that the runtime reads."""
 
 from omnia_core.media import StorageRef, folder_name
-from tests.cluster.agents import condition, everything, ready
+from tests.cluster.agents import everything, ready, told
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.talking import read, share
 
@@ -25,4 +25,4 @@ def test_both_containers_have_one_volume_for_uploads(kubectl: Kubectl, omnia: Ku
     runtime = ("deployment/helper", "--container=runtime")
     write = ("exec", *runtime, "--", "python", "-c", WRITE, f"{PATH}/mine")
     assert "Read-only file system" in kubectl.refusal(*write)
-    assert condition(kubectl, "helper", "MediaReady")[:2] == ("True", "SinglePod")
+    told(kubectl, "helper", "MediaReady", ("True", "SinglePod"))

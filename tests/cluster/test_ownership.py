@@ -8,7 +8,7 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import API_VERSION
 from omnia_operator.labels import OwnedNames
 from tests.cluster.harness.cluster import Cluster
-from tests.cluster.harness.waiting import wait_until
+from tests.cluster.harness.waiting import becomes, eventually
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.local_operator import LocalOperator
 
@@ -46,13 +46,13 @@ def test_nothing_runs_as_the_service_account_of_somebody_else_or_changes_it(
     before = kubectl.get("serviceaccount", NAMES.service_account)
 
     kubectl.apply(AGENT)
-    wait_until("the agent says so", lambda: reason(kubectl) == "NotOwned", seconds=30)
+    becomes(lambda: reason(kubectl), "NotOwned")
 
     assert kubectl.get("serviceaccount", NAMES.service_account) == before
     assert kubectl.list("deployments") == []
 
     kubectl("delete", "serviceaccount", NAMES.service_account)
-    wait_until("the agent runs", lambda: reason(kubectl) == "RuntimeReady", seconds=55)
+    becomes(lambda: reason(kubectl), "RuntimeReady")
     (deployment,) = kubectl.list("deployments")
     assert deployment["spec"]["template"]["spec"]["serviceAccountName"] == NAMES.service_account
 
@@ -61,18 +61,22 @@ def test_objects_without_an_owner_are_adopted_as_they_are(
     kubectl: Kubectl, operator: LocalOperator
 ) -> None:
     kubectl.apply(AGENT)
-    wait_until("the agent runs", lambda: reason(kubectl) == "RuntimeReady", seconds=30)
+    becomes(lambda: reason(kubectl), "RuntimeReady")
     kinds = "deployments,services,serviceaccounts,configmaps"
     selector = "app.kubernetes.io/instance=datadog"
     before = {each["metadata"]["uid"] for each in kubectl.list(kinds, selector)}
 
     kubectl("delete", "agentruntime", "datadog", "--cascade=orphan")
     kubectl.apply(AGENT)
-    wait_until("the agent runs again", lambda: reason(kubectl) == "RuntimeReady", seconds=30)
+    becomes(lambda: reason(kubectl), "RuntimeReady")
 
     owner = kubectl.get("agentruntime", "datadog")["metadata"]["uid"]
-    adopted = kubectl.list(kinds, selector)
-    assert {each["metadata"]["uid"] for each in adopted} == before
-    for each in adopted:
-        (reference,) = each["metadata"]["ownerReferences"]
-        assert reference["uid"] == owner, each
+
+    def adopted() -> None:
+        found = kubectl.list(kinds, selector)
+        assert {each["metadata"]["uid"] for each in found} == before
+        for each in found:
+            (reference,) = each["metadata"]["ownerReferences"]
+            assert reference["uid"] == owner, each
+
+    eventually(adopted)

@@ -13,7 +13,7 @@ from tests.cluster.conftest import unavailable
 from tests.cluster.harness.cluster import Cluster
 from tests.cluster.harness.images import NAMES
 from tests.cluster.harness.own import OwnCluster
-from tests.cluster.harness.waiting import wait_until
+from tests.cluster.harness.waiting import becomes, eventually
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.pages import ROOT, Shell
 from tests.cluster.releases import Release
@@ -45,7 +45,7 @@ def test_the_readmes_lines_for_a_registry_publish_install_and_run_an_agent(
     given = {"VERSION": version, "REGISTRY": target}
     with releases.shell(cluster, kubectl, tmp_path, given, at=ROOT) as person:
         person.type("README.md", "Any other cluster", seconds=releases.LONGEST_BUILD)
-        assert images(kubectl) == {f"{target}/omnia-{name}:{version}" for name in NAMES}
+        becomes(lambda: images(kubectl), {f"{target}/omnia-{name}:{version}" for name in NAMES})
 
         # The same release, carried away and pushed to another place by the lines of the page.
         settings = tmp_path / ".config/containers/registries.conf"
@@ -57,11 +57,7 @@ def test_the_readmes_lines_for_a_registry_publish_install_and_run_an_agent(
         carried.type("docs/how-to/air-gap.md", "Install without access to the Internet")
         carried.type("docs/how-to/air-gap.md", "Through a registry of the closed network")
         carried_images = {f"{registry}/away/omnia-{name}:{version}" for name in NAMES}
-        wait_until(
-            "every pod has the carried images",
-            lambda: images(kubectl) == carried_images,
-            seconds=60,
-        )
+        becomes(lambda: images(kubectl), carried_images)
         ready(kubectl, "hello-agent")
     statement = json.loads((folder / "provenance.intoto.json").read_text())
     stated = {each["name"]: f"sha256:{each['digest']['sha256']}" for each in statement["subject"]}
@@ -80,11 +76,15 @@ def test_archives_that_are_imported_on_a_node_are_enough(
     with releases.shell(cluster, kubectl, tmp_path, given, at=release.folder) as person:
         person.type("docs/how-to/air-gap.md", "On every node, without a registry")
 
-        started = kubectl("logs", "deployment/omnia-operator").splitlines()[0]
-        assert json.loads(started)["version"] == release.version
+        def started() -> None:
+            (first, *_) = kubectl("logs", "deployment/omnia-operator").splitlines()
+            assert json.loads(first)["version"] == release.version
+
+        eventually(started)
         kubectl.apply_files(ROOT / "examples/hello-agent")
         ready(kubectl, "hello-agent")
-        assert images(kubectl) == {f"localhost/omnia-{name}:{release.version}" for name in NAMES}
+        expected = {f"localhost/omnia-{name}:{release.version}" for name in NAMES}
+        becomes(lambda: images(kubectl), expected)
 
 
 def test_an_operator_of_one_namespace_is_installed_by_the_pages_lines(
@@ -100,4 +100,5 @@ def test_an_operator_of_one_namespace_is_installed_by_the_pages_lines(
         printed = person.type(page, "Install for some namespaces only")
 
         assert printed.split()[-2:] == ["yes", "no"]
-        assert images(kubectl) == {f"localhost/omnia-{name}:{release.version}" for name in NAMES}
+        expected = {f"localhost/omnia-{name}:{release.version}" for name in NAMES}
+        becomes(lambda: images(kubectl), expected)

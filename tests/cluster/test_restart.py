@@ -2,14 +2,12 @@
 
 from collections import Counter
 
-import pytest
-
 from omnia_core.jsonvalue import JsonObject
-from omnia_operator.cluster.kinds import OPTIONAL, OWNED
 from omnia_operator.labels import INSTANCE
 from tests.cluster import fleet
+from tests.cluster.agents import OWNED_KINDS
 from tests.cluster.harness.cluster import Cluster
-from tests.cluster.harness.waiting import wait_until
+from tests.cluster.harness.waiting import becomes, wait_until
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.local_operator import LocalOperator
 
@@ -18,10 +16,7 @@ NO_PODS: JsonObject = {"replicas": 0}
 
 
 def owned(kubectl: Kubectl) -> list[JsonObject]:
-    kinds = ",".join(
-        f"{kind.plural}.{kind.group}".strip(".") for kind in OWNED if kind not in OPTIONAL
-    )
-    return kubectl.list(kinds, f"{INSTANCE}")
+    return kubectl.list(OWNED_KINDS, INSTANCE)
 
 
 def settled(kubectl: Kubectl) -> int:
@@ -31,7 +26,6 @@ def settled(kubectl: Kubectl) -> int:
     )
 
 
-@pytest.mark.timeout(180)
 def test_an_operator_that_is_killed_in_mid_work_goes_on_where_it_was(
     cluster: Cluster, kubectl: Kubectl, alone: None
 ) -> None:
@@ -41,13 +35,13 @@ def test_an_operator_that_is_killed_in_mid_work_goes_on_where_it_was(
 
     operator = LocalOperator(cluster.kubeconfig, namespace, namespace)
     with operator:
-        wait_until("it is at work", lambda: len(kubectl.list("deployments")) > 9, seconds=30)
+        wait_until("it is at work", lambda: len(kubectl.list("deployments")) > 9)
         operator.kill()
         begun = {each["metadata"]["uid"] for each in owned(kubectl)}
         assert settled(kubectl) < AGENTS
 
         operator.start()
-        wait_until("every agent is settled", lambda: settled(kubectl) == AGENTS, seconds=90)
+        becomes(lambda: settled(kubectl), AGENTS, seconds=600)
 
     there = owned(kubectl)
     assert begun <= {each["metadata"]["uid"] for each in there}
@@ -67,4 +61,4 @@ def test_an_operator_that_is_killed_in_mid_work_goes_on_where_it_was(
         ],
         AGENTS,
     )
-    assert len(kubectl.list("replicasets")) == AGENTS
+    becomes(lambda: len(kubectl.list("replicasets")), AGENTS)

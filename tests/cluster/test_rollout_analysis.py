@@ -8,12 +8,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from omnia_core.files.rollout import parse_schedule
 from omnia_core.jsonvalue import JsonObject
 from tests.cluster.agents import condition, emptied, here, pods, ready
 from tests.cluster.harness.console import say
 from tests.cluster.harness.images import image
-from tests.cluster.harness.waiting import wait_until
+from tests.cluster.harness.waiting import becomes, eventually, wait_until
 from tests.cluster.kubectl import Kubectl
+from tests.cluster.talking import wait_reachable
 from tests.cluster.test_canary import version
 from tests.cluster.test_rollout import (
     CANARY,
@@ -22,14 +24,14 @@ from tests.cluster.test_rollout import (
     idle,
     in_force,
     manifest,
-    mounted,
     rollout,
+    schedule_text,
     until,
 )
 from tests.cluster.tool_servers import service
 from tests.operator import objects
 
-pytestmark = [pytest.mark.usefixtures("omnia"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.usefixtures("omnia"), pytest.mark.timeout(2400)]
 
 APPLY_SECONDS = float(os.environ.get("APPLY_SECONDS", "3"))
 APPLIES = int(os.environ.get("APPLIES", "8"))
@@ -50,7 +52,7 @@ schedule = parse_schedule(schedule, "") if schedule else None
 begun = collections.Counter()
 
 async def begin():
-    async with asyncio.timeout(60), connect(url, open_timeout=30) as socket:
+    async with asyncio.timeout(120), connect(url, open_timeout=120) as socket:
         session = json.loads(await socket.recv())["session_id"]
         now = int(time.time() * 1000)
         side = schedule is not None and on_candidate(schedule, session, "", now)
@@ -130,6 +132,8 @@ def provided(provider: str) -> list[JsonObject]:
 
 
 def start_asking(kubectl: Kubectl, every: int, schedule: str = "") -> None:
+    # The program ends at the first connection that is refused.
+    wait_reachable(kubectl, "helper", 8080)
     kubectl(
         *("run", "asking", f"--image={image('facade')}", "--restart=Never", "--command", "--"),
         *("python", "-c", _ASKING, "ws://helper:8080/ws", str(every), schedule),
@@ -138,8 +142,9 @@ def start_asking(kubectl: Kubectl, every: int, schedule: str = "") -> None:
 
 def stop_asking(kubectl: Kubectl) -> JsonObject:
     """Return how many sessions there were, and with a schedule how many of the candidate."""
+    kubectl.wait("pod/asking", "condition=Ready")
     kubectl("exec", "asking", "--", "python", "-c", "open('/tmp/over', 'w')")
-    kubectl("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/asking", "--timeout=60s")
+    kubectl.wait_succeeded("asking")
     asked: JsonObject = json.loads(kubectl("logs", "asking"))
     say(f"sessions: {asked}")
     return asked
@@ -180,11 +185,15 @@ def test_a_candidate_that_fails_one_turn_in_five_is_rolled_back(
     before = pods(kubectl)
     kubectl.apply(compared(redis, steady, 20, {"providerRefs": provided("shaky")}))
     until(kubectl, "Progressing", 20)
+
     # To wait until the pods have it would take turns of the candidate, and thus time of its life.
-    wait_until("the schedule has its weight", lambda: bool(mounted(kubectl).steps), seconds=60)
-    schedule = kubectl.get("configmap", "omnia-helper-rollout")["data"]["rollout.json"]
-    start_asking(kubectl, 5, schedule)
-    wait_until("the candidate is rolled back", lambda: "last" in rollout(kubectl), seconds=300)
+    def schedule() -> str:
+        text = schedule_text(kubectl)
+        assert parse_schedule(text, "").steps, text
+        return text
+
+    start_asking(kubectl, 5, eventually(schedule))
+    wait_until("the candidate is rolled back", lambda: "last" in rollout(kubectl), seconds=600)
     idle(kubectl, "RolledBack")
     assert stop_asking(kubectl)["candidate"] > 0
     reason = rollout(kubectl)["last"]["reason"]
@@ -196,7 +205,7 @@ def test_a_candidate_that_fails_one_turn_in_five_is_rolled_back(
     assert pods(kubectl) == before
 
 
-@pytest.mark.timeout(300 + 180 * EQUAL_RUNS)
+@pytest.mark.timeout(1200 + 900 * EQUAL_RUNS)
 def test_a_candidate_that_is_as_good_as_stable_is_not_rolled_back(
     kubectl: Kubectl, redis: str
 ) -> None:
@@ -216,12 +225,12 @@ def test_a_candidate_that_is_as_good_as_stable_is_not_rolled_back(
         kubectl.apply(agent({"promptPackVersion": sides[1]}), force=True)
         until(kubectl, "Progressing", 50)
 
-        def decided() -> bool:
+        def decided() -> JsonObject:
             found = rollout(kubectl)
-            return found.get("phase") != "Progressing"
+            assert found["phase"] != "Progressing", found
+            return found
 
-        wait_until(f"rollout {number} is decided", decided, seconds=120)
-        found = rollout(kubectl)
+        found = eventually(decided, seconds=600)
         say(f"rollout {number}: {found['phase']}, {found.get('analysis', {}).get('message')}")
         if found["phase"] == "Paused":
             ask(kubectl, f"promote {number}")
@@ -243,30 +252,32 @@ def test_a_manifest_that_is_applied_again_and_again_is_written_over_twice_at_mos
     idle(kubectl, result)
 
     def written() -> bool:
+        """Whether the end of the rollout is in the spec."""
         spec = kubectl.get("agentruntime", "helper")["spec"]
         stable = spec["promptPackRef"]["version"]
         candidate = spec["rollout"]["candidate"]["promptPackVersion"]
         return (stable, candidate) != ("1.0.0", "2.0.0")
 
-    assert written(), "the end of the rollout is in the spec"
+    wait_until("the end of the rollout is in the spec", written)
     writes = 0
     for _ in range(APPLIES):
         writes += written()
         kubectl.apply(manifest(redis, steps), force=True)
         time.sleep(APPLY_SECONDS)
     assert writes + written() <= 2
-    assert rollout(kubectl)["active"] is False
+    becomes(lambda: rollout(kubectl)["active"], expected=False)
     assert pods(kubectl) == before
     kubectl.wait_gone("deployment", CANARY)
-    reason = condition(kubectl, "helper", "RolloutActive")[1]
-    assert reason == ("PromotedHeld" if result == "Promoted" else "RolledBack")
+    reason = "PromotedHeld" if result == "Promoted" else "RolledBack"
+    becomes(lambda: condition(kubectl, "helper", "RolloutActive")[1], reason)
 
 
 def test_a_prometheus_without_data_pauses_the_rollout_and_promote_goes_on(
     kubectl: Kubectl, redis: str
 ) -> None:
     kubectl.apply(*empty_prometheus())
-    kubectl.wait_available("prometheus")
+    # Refused connections are errors, and no missing data.
+    wait_reachable(kubectl, "prometheus", 9090)
     source = {
         "address": f"http://prometheus.{kubectl.namespace}.svc:9090",
         "query": 'sum(rate(errors{agent="{{args.agent}}"}[1m]))',
@@ -285,11 +296,15 @@ def test_a_prometheus_without_data_pauses_the_rollout_and_promote_goes_on(
         [{"setWeight": 50}, {"analysis": {"templateName": "quality"}}, {"setWeight": 100}],
     )
     until(kubectl, "Paused", 50)
-    found = rollout(kubectl)
-    assert found["reason"] == "AnalysisInconclusive"
-    assert "no data for 15s: does the candidate get traffic" in found["message"]
-    results = {each["result"] for each in found["analysis"]["metrics"][0]["measurements"]}
-    assert results == {"NoData"}
+
+    def inconclusive() -> None:
+        found = rollout(kubectl)
+        assert found["reason"] == "AnalysisInconclusive", found
+        assert "no data for 15s: does the candidate get traffic" in found["message"]
+        results = {each["result"] for each in found["analysis"]["metrics"][0]["measurements"]}
+        assert results == {"NoData"}
+
+    eventually(inconclusive)
     in_force(kubectl, 50)
     ask(kubectl, "promote 1")
     idle(kubectl, "Promoted")

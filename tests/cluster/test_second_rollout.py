@@ -3,8 +3,8 @@
 import pytest
 
 from omnia_core.jsonvalue import JsonObject
-from tests.cluster.agents import condition, everything, here, pods, ready
-from tests.cluster.harness.waiting import wait_until
+from tests.cluster.agents import condition, everything, here, pods, ready, rolled_out
+from tests.cluster.harness.waiting import eventually
 from tests.cluster.kubectl import Kubectl
 from tests.operator import objects
 
@@ -18,7 +18,6 @@ QUOTA: JsonObject = {
 }
 
 
-@pytest.mark.timeout(150)
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -41,29 +40,28 @@ def test_an_agent_whose_new_pod_cannot_serve_is_not_ready_and_its_old_pod_serves
     shared: Kubectl, request: pytest.FixtureRequest, change: JsonObject, reason: str
 ) -> None:
     shared.apply(*everything())
-    ready(shared, "helper")
-    before = pods(shared)
+    before = rolled_out(shared, "helper")
     if "quota" in request.node.name:
         shared.apply(QUOTA)
 
     shared.apply(here(objects.agent(change)))
-    wait_until(
-        f"Ready is False for {reason}",
-        lambda: condition(shared, "helper", "Ready")[:2] == ("False", reason),
-        seconds=60,
-    )
-    if reason == "RuntimeNotReady":
+
+    def check() -> None:
+        assert condition(shared, "helper", "Ready")[:2] == ("False", reason)
         message = condition(shared, "helper", "DeploymentReady")[2]
-        assert "1 of an earlier version serve until then" in message
-    assert before <= pods(shared)
-    slices = shared.list("endpointslices", "kubernetes.io/service-name=helper")
-    serving = {
-        endpoint["targetRef"]["name"]
-        for each in slices
-        for endpoint in each["endpoints"] or ()
-        if endpoint["conditions"]["ready"]
-    }
-    assert serving == before
+        if reason == "RuntimeNotReady":
+            assert "1 of an earlier version serve until then" in message
+        assert before <= pods(shared)
+        slices = shared.list("endpointslices", "kubernetes.io/service-name=helper")
+        serving = {
+            endpoint["targetRef"]["name"]
+            for each in slices
+            for endpoint in each["endpoints"] or ()
+            if endpoint["conditions"]["ready"]
+        }
+        assert serving == before
+
+    eventually(check)
 
     if "quota" in request.node.name:
         shared("delete", "resourcequota", "pods")

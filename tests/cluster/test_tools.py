@@ -4,14 +4,12 @@ import pytest
 
 from omnia_core.jsonvalue import JsonObject
 from tests.cluster.agents import everything, here, ready
-from tests.cluster.harness.waiting import wait_until
+from tests.cluster.harness.waiting import becomes
 from tests.cluster.kubectl import Kubectl
-from tests.cluster.talking import say
+from tests.cluster.talking import say, wait_reachable
 from tests.cluster.tool_servers import discovered, http_server, http_tool, mcp_server
 from tests.operator import objects
 
-FOUND_SECONDS = 10
-HEALED_SECONDS = 30
 TOOLS = ("one", "two", "three")
 
 pytestmark = pytest.mark.usefixtures("omnia")
@@ -47,24 +45,16 @@ def test_a_dead_server_takes_no_other_tool_down_and_is_back_when_it_lives(
         probe={"enabled": True, "interval": "5s"},
     )
     kubectl.apply(*http_server())
-    kubectl.wait_available("web")
+    wait_reachable(kubectl, "web", 8000)
     kubectl.apply(*everything({"toolRegistryRef": {"name": "tools"}})[:3])
     kubectl.apply(here(registry), calls_all_tools())
 
     available = dict.fromkeys(TOOLS, "Available")
     ready(kubectl, "helper")
-    wait_until(
-        "three tools are found",
-        lambda: discovered(kubectl) == ("Degraded", available | {"weather": "Unavailable"}),
-        seconds=FOUND_SECONDS,
-    )
+    becomes(lambda: discovered(kubectl), ("Degraded", available | {"weather": "Unavailable"}))
     assert say(kubectl, "helper", "Get to work!") == ["The last one said /three."]
-    assert called(kubectl) == ["/one", "/three", "/two"]
+    becomes(lambda: called(kubectl), ["/one", "/three", "/two"])
 
     kubectl.apply(*mcp_server())
     kubectl.wait_available("weather")
-    wait_until(
-        "the fourth is found",
-        lambda: discovered(kubectl) == ("Ready", available | {"forecast": "Available"}),
-        seconds=HEALED_SECONDS,
-    )
+    becomes(lambda: discovered(kubectl), ("Ready", available | {"forecast": "Available"}))

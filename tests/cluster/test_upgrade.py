@@ -11,7 +11,7 @@ import yaml
 from tests.cluster import releases, streaming
 from tests.cluster.agents import ready
 from tests.cluster.harness.cluster import Cluster
-from tests.cluster.harness.waiting import wait_until
+from tests.cluster.harness.waiting import becomes
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.pages import ROOT, Shell
 from tests.cluster.releases import Release
@@ -71,17 +71,17 @@ def test_no_answer_is_cut_by_an_upgrade_and_by_a_rollback(
         old, new = (
             f"localhost/omnia-facade:{each.version}" for each in (previous_release, release)
         )
-        assert image_of(kubectl) == old
+        becomes(lambda: image_of(kubectl), old)
         before = definitions(kubectl)
         streaming.start(kubectl, new, "helper", CLIENTS)
 
         person.type(PAGE, "Before")
         printed = person.type(PAGE, "Upgrade")
         assert f"localhost/omnia-operator:{release.version}" in printed
-        wait_until("all pods are new", lambda: image_of(kubectl) == new, seconds=120)
+        becomes(lambda: image_of(kubectl), new)
 
         person.type(PAGE, "Roll back")
-        wait_until("all pods are old", lambda: image_of(kubectl) == old, seconds=120)
+        becomes(lambda: image_of(kubectl), old)
 
         seen = streaming.stop(kubectl)
         assert {key: seen[key] for key in ("cut", "wrong", "lost")} == {

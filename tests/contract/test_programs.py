@@ -4,6 +4,7 @@ import os
 import select
 import signal
 import subprocess
+import sys
 
 import pytest
 
@@ -33,3 +34,26 @@ def test_a_program_that_was_killed_and_waited_for_does_nothing_more() -> None:
         finally:
             os.kill(server, signal.SIGCONT)
             os.close(forked)
+
+
+LOOKS = """
+import os, signal, subprocess, tests.conftest
+os.kill(os.getpid(), signal.SIGHUP)
+subprocess.run(["grep", "SigIgn", "/proc/self/status"], check=True)
+"""
+
+
+@pytest.mark.skipif(not SERVERS, reason="only Linux has it: /proc")
+def test_programs_of_the_tests_ignore_no_end_of_their_terminal_under_nohup() -> None:
+    done = subprocess.run(
+        ["sh", "-c", "trap '' HUP INT; exec \"$@\"", "sh", sys.executable, "-c", LOOKS],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=False,
+        timeout=LIMIT,
+    )
+    # The tests themselves live on.
+    assert done.returncode == 0, done
+    ignored = int(done.stdout.split()[1], 16)
+    assert not ignored & (1 << signal.SIGHUP - 1 | 1 << signal.SIGINT - 1)

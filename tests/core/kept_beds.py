@@ -22,6 +22,7 @@ from omnia_core.units import Duration
 from tests.core.session_beds import (
     Counted,
     connected,
+    empty,
     mongo_client,
     mongo_rows,
     mongo_time,
@@ -82,7 +83,7 @@ async def kept_bed(kind: str, request: pytest.FixtureRequest) -> AsyncIterator[K
         return
     url = request.getfixturevalue("postgres").url
     async with connected(url) as connection:
-        await connection.execute("DROP SCHEMA IF EXISTS omnia CASCADE")
+        await empty(connection)
 
         async def advance(time: timedelta) -> None:
             await connection.execute(

@@ -26,7 +26,7 @@ from omnia_core.sessions.sqlite.connection import connect
 from omnia_core.sessions.sqlite.store import SqliteSessionStore
 from omnia_core.units import Duration
 from tests.core.kept_beds import KEEPING
-from tests.core.session_beds import bed_of, mongo_client, mongo_rows, mongo_time, sqlite_time
+from tests.core.session_beds import bed_of, empty, mongo_client, mongo_rows, mongo_time, sqlite_time
 from tests.loopback_proxy import Proxy
 from tests.services import LIMIT, MongoServer, PostgresServer
 
@@ -47,7 +47,7 @@ LAST = AuditTrail("completed", "agent", 0, 40.0, (FAILED, CALL), (TOOL,), (ENDED
 @pytest.fixture
 async def connection(postgres: PostgresServer) -> AsyncIterator[asyncpg.Connection]:
     opened = await asyncpg.connect(postgres.url)
-    await opened.execute("DROP SCHEMA IF EXISTS omnia CASCADE")
+    await empty(opened)
     yield opened
     await opened.close()
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 from aiohttp import web
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from omnia_core.http.connection import admit
@@ -367,7 +367,6 @@ MESSAGE = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(MESSAGE, min_size=1, max_size=5), st.lists(st.integers(1, 200), max_size=8))
 def test_requests_are_answered_alike_however_their_bytes_are_split(
     messages: list[tuple[bytes, bytes, bytes]], cuts: list[int]
@@ -387,7 +386,6 @@ def test_requests_are_answered_alike_however_their_bytes_are_split(
     asyncio.run(exchange())
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(
         st.one_of(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from omnia_core.media import META, MediaRecord, StorageRef, find, folder_name, is_session_id
@@ -15,7 +15,6 @@ MEDIA_ID = "0" * 31 + "f"
 SESSION_IDS = st.from_regex(r"[A-Za-z0-9._:-]{1,128}", fullmatch=True)
 
 
-@settings(max_examples=25)
 @given(SESSION_IDS)
 def test_every_session_has_a_folder_of_its_own_and_no_other_path(session_id: str) -> None:
     name = folder_name(session_id)
@@ -25,7 +24,6 @@ def test_every_session_has_a_folder_of_its_own_and_no_other_path(session_id: str
     assert len(name.encode()) <= 255
 
 
-@settings(max_examples=25)
 @given(SESSION_IDS, SESSION_IDS)
 def test_two_sessions_never_share_a_folder_even_where_case_does_not_count(
     one: str, other: str
@@ -34,14 +32,12 @@ def test_two_sessions_never_share_a_folder_even_where_case_does_not_count(
     assert same == (one == other)
 
 
-@settings(max_examples=25)
 @given(SESSION_IDS, st.from_regex(r"[0-9a-f]{32}", fullmatch=True))
 def test_a_reference_is_read_as_it_is_written(session_id: str, media_id: str) -> None:
     ref = StorageRef.of(session_id, media_id)
     assert StorageRef.parse(str(ref)) == ref
 
 
-@settings(max_examples=25)
 @given(st.text(), st.text())
 def test_what_is_no_id_makes_no_reference(session_id: str, media_id: str) -> None:
     try:

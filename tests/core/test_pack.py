@@ -64,13 +64,15 @@ def places(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str |
 
 
 def changed(value: JsonObject, path: tuple[str | int, ...], new: object) -> JsonObject:
-    """A copy with another value in one place."""
-    result = copy.deepcopy(value)
-    inside: Any = result
+    """A copy with another value in one place; the rest of it is the original."""
+    result: Any = copy.copy(value)
+    inside = result
     for step in path[:-1]:
+        inside[step] = copy.copy(inside[step])
         inside = inside[step]
     inside[path[-1]] = new
-    return result
+    copied: JsonObject = result
+    return copied
 
 
 WRONG = (-1, 2.5, "", True, None, [None], {"x": None})

@@ -19,7 +19,7 @@ from omnia_core.sessions.retention import Retention, RetentionEffects
 from omnia_core.sessions.sweeping import BatchTask
 from omnia_core.units import Duration
 from tests.core.kept_beds import swept
-from tests.core.session_beds import Counted, connected
+from tests.core.session_beds import Counted, connected, empty
 from tests.services import LIMIT, PostgresServer
 
 DAY = timedelta(days=1)
@@ -74,7 +74,7 @@ class Database:
 @pytest.fixture
 async def database(postgres: PostgresServer) -> AsyncIterator[Database]:
     async with connected(postgres.url) as connection:
-        await connection.execute("DROP SCHEMA IF EXISTS omnia CASCADE")
+        await empty(connection)
         made = Database(postgres.url, connection)
         yield made
         for store in made.stores:
@@ -117,6 +117,7 @@ async def test_sessions_that_take_long_to_delete_are_deleted_in_smaller_batches(
         while await database.sessions():
             await store._worker.sweep.start()
     assert database.counted.total() == RetentionEffects(16, 16)
+    await database.connection.execute("DROP FUNCTION omnia.slow CASCADE")
 
 
 async def many_sessions(database: Database) -> None:
@@ -154,7 +155,8 @@ async def test_a_policy_on_trial_does_not_look_at_all_sessions_at_each_sweep(
 async def of_the_version_before(connection: asyncpg.Connection, count: int = 3) -> None:
     """Make the tables as they were before retention."""
     await connection.execute(
-        "CREATE SCHEMA omnia; CREATE TABLE omnia.migrations (number integer PRIMARY KEY,"
+        "DROP SCHEMA IF EXISTS omnia CASCADE; CREATE SCHEMA omnia;"
+        " CREATE TABLE omnia.migrations (number integer PRIMARY KEY,"
         " name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT clock_timestamp())"
     )
     for each in migrations()[:count]:

@@ -448,9 +448,7 @@ async def test_a_damaged_record_is_told(path: Path) -> None:
 
 
 @given(damage=st.lists(st.tuples(st.floats(0, 1), st.binary(min_size=1, max_size=64)), max_size=5))
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_damaged_file_is_unavailable_at_the_worst(
     tmp_path_factory: pytest.TempPathFactory, damage: list[tuple[float, bytes]]
 ) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import structlog
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
@@ -482,7 +482,6 @@ attributes_of_any_type = st.dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     attributes=st.lists(attributes_of_any_type, min_size=1, max_size=4),
     scope=st.sampled_from(["omnia", "foreign"]),

@@ -221,7 +221,7 @@ def curl(need_program: Callable[[str, str], str]) -> Callable[..., Answer]:
     program = need_program("curl", "apt-get install curl")
 
     def send(*arguments: str) -> Answer:
-        command = [program, "-sS", "-i", "--max-time", "20", "-H", "Expect:", *arguments]
+        command = [program, "-sS", "-i", "--max-time", str(LIMIT), "-H", "Expect:", *arguments]
         output = subprocess.run(command, capture_output=True, check=True).stdout
         head, _, body = output.partition(b"\r\n\r\n")
         first, *lines = head.decode().split("\r\n")

@@ -6,8 +6,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tests.end_to_end.conftest import LIMIT
+from tests.programs import FOR_SOCKETS
 
 COLUMNS, ROWS = 80, 40
 # A busy machine takes long to start a program.
@@ -72,10 +74,12 @@ class Terminal:
 
 
 @contextmanager
-def terminal(tmux: str, folder: Path) -> Iterator[Terminal]:
+def terminal(tmux: str) -> Iterator[Terminal]:
     """Yield a terminal of its own; its program ends with it."""
-    socket = folder / "tmux"
-    try:
-        yield Terminal(tmux, socket)
-    finally:
-        subprocess.run([tmux, "-S", str(socket), "kill-server"], check=False, capture_output=True)
+    with TemporaryDirectory(prefix="tmux-", dir=FOR_SOCKETS) as folder:
+        socket = Path(folder) / "tmux"
+        try:
+            yield Terminal(tmux, socket)
+        finally:
+            end = [tmux, "-S", str(socket), "kill-server"]
+            subprocess.run(end, check=False, capture_output=True)

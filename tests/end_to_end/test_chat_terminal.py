@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import tempfile
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -143,11 +142,7 @@ def served(
 
 @pytest.fixture
 def person(need_program: Callable[[str, str], str]) -> Iterator[Terminal]:
-    # The path of a socket has 108 bytes at most.
-    with (
-        tempfile.TemporaryDirectory(prefix="tmux-") as folder,
-        terminal(need_program("tmux", "apt-get install tmux"), Path(folder)) as found,
-    ):
+    with terminal(need_program("tmux", "apt-get install tmux")) as found:
         yield found
 
 
@@ -377,10 +372,7 @@ def test_the_newest_conversation_is_resumed_with_what_was_said_last(
     person.until("\n>", times=2)
     person.press("C-d")
     person.until("exit 0")
-    with (
-        tempfile.TemporaryDirectory(prefix="tmux-") as folder,
-        terminal("tmux", Path(folder)) as it,
-    ):
+    with terminal("tmux") as it:
         talk(it, served, "--resume")
         it.until("resumed session", "> hello there", "Yes.")
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import orjson
 import pytest
 
 from tests.end_to_end.conftest import LIMIT, OMNIA_STARTED, Start
@@ -64,6 +65,24 @@ def test_the_processes_and_the_private_folder_end_with_omnia_up(
     for pid in ready["pids"].values():
         assert ends(functools.partial(runs, pid))
     assert ends(lambda: listens(port))
+    assert ends(lambda: bool(list(temporary.glob("omnia-*"))))
+
+
+def test_a_temporary_folder_whose_path_is_too_long_for_a_socket(
+    start: Start, example: Example, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    temporary = tmp_path / ("long" * 30)
+    temporary.mkdir()
+    up = start(example("hello-agent"), omnia=OMNIA_STARTED, TMPDIR=str(temporary))
+    up.wait("serving")
+    (file,) = (Path(environment["XDG_STATE_HOME"]) / "omnia/running").glob("*.json")
+    (agent,) = orjson.loads(file.read_bytes())
+    control = Path(agent["control"])
+    assert control.is_socket()
+
+    up.stop(signal.SIGKILL)
+
+    assert ends(control.parent.exists)
     assert ends(lambda: bool(list(temporary.glob("omnia-*"))))
 
 

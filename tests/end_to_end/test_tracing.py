@@ -107,7 +107,9 @@ class Pair:
     async def ready(self) -> None:
         def ask() -> bool:
             try:
-                with urlopen(f"http://127.0.0.1:{self.health_port}/readyz", timeout=5) as answer:
+                with urlopen(
+                    f"http://127.0.0.1:{self.health_port}/readyz", timeout=LIMIT
+                ) as answer:
                     return bool(answer.status == 200)
             except OSError:
                 return False
@@ -118,7 +120,7 @@ class Pair:
                 await asyncio.sleep(0.02)
 
     def metrics(self, port: int) -> str:
-        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=LIMIT) as answer:
             return str(answer.read().decode())
 
     def stop(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from omnia_facade.ws.inbound_limits import (
@@ -245,7 +245,6 @@ SAID = st.tuples(st.text(max_size=40), st.lists(st.integers(0, 60), max_size=4))
     cuts=st.lists(st.integers(0, 20_000), max_size=30),
     deaf=st.booleans(),
 )
-@settings(max_examples=60, deadline=None)
 def test_however_frames_arrive_each_message_is_answered_in_its_order(
     said: list[Piece], cuts: list[int], deaf: bool
 ) -> None:

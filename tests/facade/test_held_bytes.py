@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import cast
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from omnia_core.conversation.listener import TurnListener
@@ -240,7 +240,6 @@ EVENT = st.one_of(
 
 
 @given(limit=st.integers(1000, MEBIBYTE), events=st.lists(st.tuples(st.integers(0, 3), EVENT)))
-@settings(max_examples=150, deadline=None)
 def test_whatever_clients_do_all_bytes_are_given_back_in_the_end(
     limit: int, events: list[tuple[int, tuple[str, int]]]
 ) -> None:

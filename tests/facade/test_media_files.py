@@ -12,7 +12,7 @@ from threading import Barrier
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
 
@@ -371,7 +371,6 @@ HEADERS = st.dictionaries(
 )
 
 
-@settings(max_examples=50)
 @given(HEADERS, st.integers(1, 200))
 def test_a_range_never_leaves_the_file(headers: dict[str, str], size: int) -> None:
     chosen = select("GET", headers, '"tag"', size)
@@ -383,7 +382,6 @@ def test_a_range_never_leaves_the_file(headers: dict[str, str], size: int) -> No
     assert (chosen.length > 0) == (chosen.status in (200, 206))
 
 
-@settings(max_examples=25)
 @given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1))
 def test_a_disposition_is_one_line_of_ascii_with_one_quoted_name(filename: str) -> None:
     header = content_disposition(filename)

@@ -5,7 +5,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -181,9 +180,6 @@ class Volume(RuleBasedStateMachine):
         if media_id not in self.visited:
             self.visited.add(media_id)
             self.usage.count(media_id, *self.files[media_id])
-
-
-Volume.TestCase.settings = settings(deadline=None, max_examples=100)
 
 
 class TestVolume(Volume.TestCase):  # type: ignore[misc,valid-type] # hypothesis makes it

@@ -141,7 +141,7 @@ async def test_without_a_token_nobody_is_let_in() -> None:
         assert door.runtime.reached == 0
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.integers(0, len(peer_line(TOKEN)) - 2),
     st.binary(max_size=3).filter(lambda each: b"\n" not in each),

@@ -21,6 +21,7 @@ from tests.transport import VARIABLES
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = (sys.executable, "-m", "omnia_facade")
+FORKED = (PYTHON, *PROGRAM[1:])
 
 
 def environment(**variables: object) -> dict[str, str]:
@@ -39,7 +40,7 @@ def environment(**variables: object) -> dict[str, str]:
 
 def refused(**variables: object) -> str:
     done = subprocess.run(
-        PROGRAM,
+        FORKED,
         env=environment(**variables),
         cwd=ROOT,
         capture_output=True,
@@ -56,7 +57,7 @@ def refused(**variables: object) -> str:
 
 @asynccontextmanager
 async def program(
-    command: Sequence[str] = (PYTHON, *PROGRAM[1:]), /, **variables: object
+    command: Sequence[str] = FORKED, /, **variables: object
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     env = environment(**variables)
     process = await asyncio.create_subprocess_exec(

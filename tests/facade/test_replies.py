@@ -26,7 +26,7 @@ from omnia_facade.idempotency.postgres import PostgresReplyStore
 from omnia_facade.idempotency.redis import RedisReplyStore
 from omnia_facade.idempotency.sqlite import SqliteReplyStore
 from omnia_facade.idempotency.store import ExistingClaim, ReplyStore
-from tests.core.session_beds import mongo_client
+from tests.core.session_beds import empty, mongo_client
 from tests.services import LIMIT, MongoServer, PostgresServer, free_port
 
 SCOPE, OTHER = b"\x00\xff" * 16, b"\x01" * 32
@@ -148,7 +148,7 @@ async def bed(request: pytest.FixtureRequest) -> AsyncIterator[Bed]:
     else:
         url = request.getfixturevalue("postgres").url
         connection = await asyncpg.connect(url)
-        await connection.execute("DROP SCHEMA IF EXISTS omnia CASCADE")
+        await empty(connection)
         made = postgres_bed(url, connection)
         yield made
         await connection.close()

@@ -188,4 +188,4 @@ class Calling(RuleBasedStateMachine):
 
 
 TestCalling = Calling.TestCase
-TestCalling.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestCalling.settings = settings(stateful_step_count=30)

@@ -16,8 +16,8 @@ from omnia_core.names import EvalOutcome
 from omnia_core.sessions import AuditTrail, Message, SessionSettings
 from omnia_core.sessions.audit import EventKind, RuntimeEvent
 from omnia_core.sessions.retention import Retention
+from omnia_history.filters import ALL_NAMESPACES
 from omnia_history.opening import open_database
-from omnia_history.queries import ALL_NAMESPACES
 from omnia_history.refusals import Refused
 from omnia_history.routes import Routes
 from omnia_history.sql import SqlDatabase
@@ -531,6 +531,46 @@ async def test_every_namespace_is_shown_where_it_is_asked_for(filled: str) -> No
         assert (await get(client, "sessions/theirs"))["cost_usd"] == 8.0
         assert len((await get(client, "aggregates"))["groups"]) == 3
     await readable.close()
+
+
+@pytest.mark.covers("history.md#namespace")
+async def test_of_every_namespace_one_is_asked_for(filled: str) -> None:
+    readable = open_database(filled)
+    application = Routes(readable, ALL_NAMESPACES, None).application()
+    async with TestClient(TestServer(application)) as client:
+        theirs = await get(client, "sessions", namespace="other", agent="shop", sums="true")
+        assert ids(theirs) == [("shop", "theirs")]
+        assert (theirs["sessions"][0]["namespace"], theirs["sums"]["cost_usd"]) == ("other", 8.0)
+        assert ids(await get(client, "sessions", namespace="other", q="hello")) == ids(theirs)
+        ours = await get(client, "sessions", namespace="default", agent="shop")
+        assert ids(ours) == [("shop", "s2"), ("shop", "s1")]
+        assert {each["namespace"] for each in ours["sessions"]} == {"default"}
+        for path in ("sessions/theirs", "sessions/theirs/messages", "sessions/theirs/turns"):
+            assert "error" not in await get(client, path, namespace="other")
+            refused = await get(client, path, namespace="default")
+            assert refused["error"] == "not_found"
+            assert 'no session "theirs" in the namespace "default"' in refused["detail"]
+        (user,) = (await get(client, "users", namespace="other"))["users"]
+        assert user["sessions"] == 1
+        assert len(ids(await get(client, "users/mia/sessions", namespace="other"))) == 1
+        (sums,) = (await get(client, "aggregates", namespace="other"))["groups"]
+        assert sums["provider_calls"]["cost_usd"] == 8.0
+        (judged,) = (await get(client, "evals/summary", namespace="other"))["groups"]
+        assert judged["results"] == 1
+    await readable.close()
+
+
+@pytest.mark.covers("history.md#namespace")
+@pytest.mark.parametrize("other", ["other", ALL_NAMESPACES])
+async def test_a_history_of_one_namespace_shows_no_other(filled: str, other: str) -> None:
+    async with api(filled) as client:
+        assert await get(client, "sessions", namespace="default") == await get(client, "sessions")
+        for path in ("sessions", "sessions/s1", "sessions/s1/events", "users", "aggregates"):
+            refused = await get(client, path, namespace=other)
+            assert refused == {
+                "error": "invalid_request",
+                "detail": f'namespace: expected "default", whose history this is, found "{other}"',
+            }
 
 
 def test_only_databases_have_a_history() -> None:

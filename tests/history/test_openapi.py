@@ -14,6 +14,7 @@ from tests.history.history_bed import api
 SESSION = {"id": "s1"}
 USERS = "/api/v1/users/"
 VALUES = {
+    "namespace": ["default"],
     "agent": ["desk"],
     "tag": ["agent", "function"],
     "user": ["mia"],

@@ -350,9 +350,10 @@ async def test_a_reader_that_stops_stops_the_writer_and_nobody_else() -> None:
         assert heard == 20000
 
 
-async def test_ten_thousand_streams_are_open_at_once() -> None:
+@pytest.mark.parametrize("count", [1000, pytest.param(10_000, marks=pytest.mark.load)])
+async def test_thousands_of_streams_are_open_at_once(count: int) -> None:
     async with our_server() as port, channel(port) as ours:
-        calls = [ours.call("/t.S/Echo") for _ in range(10_000)]
+        calls = [ours.call("/t.S/Echo") for _ in range(count)]
         for number, call in enumerate(calls):
             await call.write(b"%d" % number)
         for number, call in enumerate(calls):
@@ -364,13 +365,14 @@ async def test_ten_thousand_streams_are_open_at_once() -> None:
 
 
 @SERVERS
-async def test_a_hundred_megabytes_pass_in_both_directions(serving: Any) -> None:
+@pytest.mark.parametrize("megabytes", [20, pytest.param(100, marks=pytest.mark.load)])
+async def test_many_megabytes_pass_in_both_directions(serving: Any, megabytes: int) -> None:
     piece = os.urandom(MIB)
     async with serving() as port, channel(port) as ours:
         call = ours.call("/t.S/Echo")
 
         async def say() -> None:
-            for _ in range(100):
+            for _ in range(megabytes):
                 await call.write(piece)
             call.end()
 
@@ -380,7 +382,7 @@ async def test_a_hundred_megabytes_pass_in_both_directions(serving: Any) -> None
             assert message == piece
             heard += 1
         await saying
-        assert heard == 100
+        assert heard == megabytes
 
 
 async def test_a_peer_that_is_silent_is_pinged_and_then_cut_off() -> None:

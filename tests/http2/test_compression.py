@@ -2,7 +2,7 @@
 
 import hpack
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from omnia_rpc.http2 import frames
@@ -16,7 +16,6 @@ VALUES = st.one_of(st.sampled_from(["", "200", "/", "POST"]), st.text(max_size=2
 LISTS = st.lists(st.tuples(NAMES, VALUES), max_size=12)
 
 
-@settings(deadline=None, max_examples=60)
 @given(st.lists(st.tuples(LISTS, st.booleans(), st.sampled_from([None, 0, 100, 4096])), max_size=8))
 def test_what_another_encoder_says_is_understood_block_after_block(
     blocks: list[tuple[list[tuple[str, str]], bool, int | None]],
@@ -28,7 +27,6 @@ def test_what_another_encoder_says_is_understood_block_after_block(
         assert list(decoder.decode(encoder.encode(fields, huffman=huffman))) == fields
 
 
-@settings(deadline=None, max_examples=200)
 @given(st.lists(st.binary(max_size=40), max_size=5))
 def test_noise_is_read_or_refused_as_another_decoder_does(blocks: list[bytes]) -> None:
     theirs, ours = hpack.Decoder(), HpackDecoder()

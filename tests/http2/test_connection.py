@@ -1,7 +1,7 @@
 """HTTP/2 between two ends of our own: order, windows, fairness, ends."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from omnia_rpc.http2 import frames
@@ -32,7 +32,6 @@ def test_a_request_and_its_answer_arrive_whole_and_leave_nothing() -> None:
     assert not server.connection.streams
 
 
-@settings(deadline=None, max_examples=60)
 @given(st.lists(st.integers(1, 4000), min_size=1, max_size=60))
 def test_bytes_may_come_in_any_pieces(sizes: list[int]) -> None:
     client, server = pair()
@@ -223,7 +222,6 @@ def test_a_long_header_block_comes_in_several_frames() -> None:
     assert len(dict(server.calls[0].fields[0])["key"]) == 127 + 1 + 28 * 128 + 16384
 
 
-@settings(deadline=None, max_examples=200)
 @given(
     st.lists(st.integers(0, 400), min_size=1, max_size=40),
     st.lists(st.integers(1, 300), min_size=1, max_size=40),

@@ -4,7 +4,7 @@ import os
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from omnia_rpc.http2 import frames
@@ -182,7 +182,6 @@ PIECES = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=400)
 @given(st.booleans(), st.lists(PIECES, max_size=30), st.integers(1, 50))
 def test_whatever_comes_nothing_raises(
     is_server: bool,

@@ -38,7 +38,7 @@ async def test_each_transition_of_an_agent_is_one_line_of_the_log() -> None:
 async def test_what_follows_a_new_agent_within_a_second_is_no_warning() -> None:
     cluster = FakeCluster(*everything(REGISTRY, creationTimestamp=AT.format(0)))
 
-    assert await cluster.reconcile(AGENT_RUNTIME, now=AT.format(1)) == Requeue.after(1.0)
+    assert await cluster.reconcile(AGENT_RUNTIME, now=AT.format(1)) == Requeue.after(0.25)
     assert cluster.writes == []
 
     cluster.put(objects.registry(objects.handler()))

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from omnia_core.jsonvalue import JsonObject
@@ -49,7 +49,6 @@ def replaced(value: Any, path: tuple[str | int, ...], new: object) -> Any:
     return [inner if index == path[0] else each for index, each in enumerate(value)]
 
 
-@settings(deadline=None)  # the first document compiles every rule
 @given(st.data())
 def test_any_value_anywhere_is_explained(data: st.DataObject) -> None:
     whole = data.draw(st.sampled_from(WHOLE))

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from typing import Any
 
-import hypothesis
 import msgspec
 import pytest
 from hypothesis import given
@@ -222,7 +221,6 @@ def with_powers(document: JsonObject, place: tuple[str | int, ...], names: list[
     return made
 
 
-@hypothesis.settings(deadline=None)  # the first document compiles every rule
 @given(
     place=st.sampled_from([each for each in places(PLATFORM) if "spec" in each]),
     names=st.lists(st.sampled_from(sorted(POWERS)), min_size=1, unique=True),

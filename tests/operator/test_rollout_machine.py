@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from omnia_core.jsonvalue import JsonObject
@@ -685,7 +685,6 @@ def hostile(seed: int, *, git: bool, crashes: bool, good: bool, edits: bool) -> 
     return Outcome(plan, seen, writes)
 
 
-@settings(max_examples=30, deadline=None)
 @given(st.integers(), st.booleans(), st.booleans(), st.booleans())
 def test_a_hostile_world_gets_one_change_of_stable_or_none(
     seed: int, git: bool, crashes: bool, good: bool
@@ -705,7 +704,6 @@ def test_a_hostile_world_gets_one_change_of_stable_or_none(
         assert changes <= 1
 
 
-@settings(max_examples=30, deadline=None)
 @given(st.integers(), st.booleans(), st.booleans(), st.booleans())
 def test_no_edit_breaks_what_always_holds(seed: int, git: bool, crashes: bool, good: bool) -> None:
     hostile(seed, git=git, crashes=crashes, good=good, edits=True)

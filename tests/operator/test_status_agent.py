@@ -177,6 +177,15 @@ def test_what_does_not_keep_pods_from_running_leaves_an_agent_ready(condition: s
             (PodState("p", "Unschedulable", "no node fits", stuck=False),),
             "2 of 3 pods are available, 3 are up to date; pod p: no node fits",
         ),
+        (
+            # The numbers of the generation before would say that all pods are up to date.
+            replace(PARTLY, current=False, available=3, updated=3),
+            (),
+            (
+                "the Deployment has changed, and Kubernetes has not counted its pods since;"
+                " 3 were available before"
+            ),
+        ),
     ],
 )
 def test_a_rollout_says_how_far_it_is(

@@ -5,7 +5,7 @@ from bisect import bisect_left
 from itertools import cycle
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from omnia_core.jsonvalue import JsonObject
@@ -76,7 +76,6 @@ def owned_by(*entries: tuple[str, str, str]) -> JsonObject:
     return {"metadata": {"name": "shop", "managedFields": fields}}
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     pauses=st.lists(st.floats(0.2, 700), min_size=1, max_size=12),
     restored=st.sampled_from([0, 20, 100]),

@@ -83,7 +83,7 @@ class Outcome:
     """
 
     def __init__(self) -> None:
-        self.text = ""
+        self._pieces: list[str] = []
         self.calls: list[tuple[str, Any]] = []
         self.ids: list[str] = []
         self.reason = ""
@@ -93,13 +93,17 @@ class Outcome:
 
     def add(self, event: ModelEvent) -> None:
         if isinstance(event, TextDelta):
-            self.text += event.text
+            self._pieces.append(event.text)
         elif isinstance(event, ToolCallRequest):
             self.calls.append((event.name, json.loads(event.arguments)))
             self.ids.append(event.id)
         elif isinstance(event, Finished):
             self.reason = event.reason
             self.usage = (event.usage.input_tokens, event.usage.output_tokens)
+
+    @property
+    def text(self) -> str:
+        return "".join(self._pieces)
 
 
 async def outcome(

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 import pytest
 from aiohttp import web
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
@@ -149,7 +149,6 @@ def refusals(vendor: str, history: list[Message]) -> list[str]:
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
-@settings(max_examples=30)
 @given(st.lists(turns(), max_size=3), st.booleans())
 def test_every_vendor_takes_the_conversation_of_every_other_one(
     vendor: str, conversation: list[list[Message]], continued: bool

@@ -288,7 +288,7 @@ async def test_an_answer_that_was_broken_off_is_not_judged(memory_bed: Bed, tmp_
 async def test_exactly_the_sampled_turns_and_sessions_are_judged(
     postgres_bed: Bed, tmp_path: Path
 ) -> None:
-    store, names = postgres_bed.store, [f"session-{number}" for number in range(40)]
+    store, names = postgres_bed.store, [f"session-{number}" for number in range(25)]
     for name in names:
         length = 0
         for _ in range(3):
@@ -318,7 +318,8 @@ async def test_never_more_judges_are_asked_at_once_than_allowed(
 ) -> None:
     judge = JudgeServer()
     judge.gate.clear()
-    names = [f"s{number}" for number in range(40)]
+    # More than a worker evaluates at once.
+    names = [f"s{number}" for number in range(20)]
     for name in names:
         await turn(postgres_bed.store, name)
     async with serving(judge) as url:
@@ -342,7 +343,7 @@ async def test_never_more_judges_are_asked_at_once_than_allowed(
             for name in names:
                 await results(postgres_bed.store, name, 2)
     assert judge.most == limit
-    assert len(judge.bodies) == 80
+    assert len(judge.bodies) == 40
 
 
 class Time:

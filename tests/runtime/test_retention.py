@@ -34,7 +34,7 @@ from omnia_runtime.turns.session_turns import SessionTurns
 from omnia_runtime.turns.summaries import Summaries
 from omnia_runtime.turns.tracing import RuntimeTracing
 from omnia_runtime.turns.turn import Caller, UserTurn
-from tests.core.session_beds import mongo_client
+from tests.core.session_beds import empty, mongo_client
 from tests.runtime.program import LIMIT, Program
 from tests.runtime.scripted import Heard, Mounted, ScriptedModel, says
 from tests.runtime.servers import ChatServer, chunk, serving
@@ -97,7 +97,7 @@ async def bed_of(
         else:
             url = request.getfixturevalue("postgres").url
             connection = await asyncpg.connect(url)
-            await connection.execute("DROP SCHEMA IF EXISTS omnia CASCADE")
+            await empty(connection)
             await connection.close()
         model = await stack.enter_async_context(serving(server))
         mounted.write_provider(type="openai", baseURL=f"{model}/v1")
@@ -199,7 +199,7 @@ async def test_what_is_over_is_deleted_while_nobody_talks(
     mounted: Mounted, start: Start, postgres: PostgresServer
 ) -> None:
     connection = await asyncpg.connect(postgres.url)
-    await connection.execute("DROP SCHEMA IF EXISTS omnia CASCADE")
+    await empty(connection)
     await migrate(connection)
     await connection.execute(
         "INSERT INTO omnia.sessions (namespace, agent, id, expires_at, active_at) VALUES"

@@ -3,7 +3,7 @@
 from itertools import pairwise, repeat
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from omnia_runtime.providers import sse
@@ -79,7 +79,6 @@ LIMITED = [
 ]
 
 
-@settings(max_examples=25, deadline=None)
 @given(
     parts=st.lists(st.sampled_from(LIMITED), max_size=3),
     places=st.lists(st.floats(0, 1), max_size=5),

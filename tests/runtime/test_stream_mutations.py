@@ -124,7 +124,7 @@ class Outcome:
     """What came of a stream: its text, its calls, and its end or its error."""
 
     def __init__(self) -> None:
-        self.text = ""
+        self._pieces: list[str] = []
         self.calls: list[tuple[str, str]] = []
         self.ends: list[Finished] = []
         self.errors: list[ProviderError] = []
@@ -132,7 +132,7 @@ class Outcome:
     def add(self, event: ModelEvent) -> None:
         if isinstance(event, TextDelta):
             assert event.text.encode()
-            self.text += event.text
+            self._pieces.append(event.text)
         elif isinstance(event, ToolCallRequest):
             assert event.id
             assert event.name
@@ -148,6 +148,10 @@ class Outcome:
         for end in self.ends:
             assert 0 <= end.usage.input_tokens < 2**31
             assert 0 <= end.usage.output_tokens < 2**31
+
+    @property
+    def text(self) -> str:
+        return "".join(self._pieces)
 
     @property
     def parsed(self) -> list[tuple[str, Any]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, cast
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field
 
@@ -185,7 +185,6 @@ def test_a_function_that_no_model_can_call_is_refused(
         made(tool(function))
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.text(max_size=200))
 def test_any_docstring_can_be_read(text: str) -> None:
     description, parameters = read_docstring(text)
@@ -193,7 +192,6 @@ def test_any_docstring_can_be_read(text: str) -> None:
     assert all(name in text for name in parameters)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.text(max_size=9), st.none() | st.integers() | st.text(max_size=9)))
 async def test_any_other_arguments_are_an_error_for_the_model(arguments: Any) -> None:
     known = {"order", "schema", "_kind"}

@@ -32,10 +32,9 @@ def lowest_format(raw: Any) -> Need:
     return max(needs, key=lambda need: (not need.version, _order(need.version)))
 
 
-def schema_issues(raw: Any) -> Iterator[Issue]:
-    """Yield a warning when the pack declares an older format than it needs."""
+def schema_issues(raw: Any, need: Need) -> Iterator[Issue]:
+    """Yield a warning when the pack declares an older format than its `lowest_format`."""
     named = _VERSION.search(str(raw.get("$schema", "")))
-    need = lowest_format(raw)
     if named is None or not need.version or _order(named[1]) >= _order(need.version):
         return
     yield warning(
@@ -50,11 +49,12 @@ def _order(version: str) -> tuple[int, ...]:
 
 
 def _needs(value: Any, shape: Any, place: IssuePath) -> Iterator[Need]:
-    options, metas = options_of(shape)
     if value is None:
         return
-    extras = (meta.extra for meta in metas if meta.extra)
-    yield from (Need(extra["since"], place) for extra in extras if "since" in extra)
+    options, metas = options_of(shape)
+    for meta in metas:
+        if meta.extra and "since" in meta.extra:
+            yield Need(meta.extra["since"], place)
     if isinstance(value, list):
         items = next((get_args(option)[0] for option in options if get_origin(option) is list), Any)
         for index, item in enumerate(value):

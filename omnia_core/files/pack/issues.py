@@ -25,6 +25,7 @@ _KINDS: dict[type, str] = {
     NoneType: "null",
 }
 
+_SCALARS = frozenset({str, bool, int, float})
 _SHOWN = 60
 IssuePath: TypeAlias = tuple[str | int, ...]
 Severity: TypeAlias = Literal["error", "warning"]
@@ -90,21 +91,25 @@ def differences(
 ) -> Iterator[Issue]:
     """Yield how a JSON value differs from a type; unknown keys are warnings."""
     options, metas = options_of(shape)
+    if not metas and type(value) in _SCALARS and type(value) in options:
+        return
     if value is None and NoneType in options:
         if not any(meta.extra and meta.extra.get("null") for meta in metas):
             yield warning(place, "null is read as not set: leave the key out")
         return
-    option = next((option for option in options if _fits(value, option)), None)
-    if option is None or any(not _bounded(value, meta) for meta in metas):
+    option = _fitting(value, options)
+    if option is None or not all(_bounded(value, meta) for meta in metas):
         yield Issue(place, f"expected {_expected(options, metas)}, found {_found(value)}")
-    elif isinstance(option, type) and issubclass(option, Struct):
+        return
+    kind, inner = _parts(option)
+    if kind is Struct:
         yield from _object(value, option, may_have, place)
-    elif get_origin(option) is dict:
+    elif kind is dict:
         for key, item in value.items():
-            yield from differences(item, get_args(option)[1], may_have, (*place, key))
-    elif get_origin(option) is list:
+            yield from differences(item, inner, may_have, (*place, key))
+    elif kind is list:
         for index, item in enumerate(value):
-            yield from differences(item, get_args(option)[0], may_have, (*place, index))
+            yield from differences(item, inner, may_have, (*place, index))
 
 
 def _object(
@@ -145,14 +150,31 @@ def options_of(shape: Any) -> tuple[tuple[Any, ...], tuple[Meta, ...]]:
     return (shape,), ()
 
 
+def _fitting(value: Any, options: Sequence[Any]) -> Any:
+    for option in options:
+        if _fits(value, option):
+            return option
+    return None
+
+
 def _fits(value: Any, option: Any) -> bool:
     """Whether a value has the kind of a type; its content is compared later."""
-    kind = get_origin(option) or option
+    kind, _ = _parts(option)
     if kind in (dict, list, str, bool):
         return isinstance(value, kind)
-    if isinstance(kind, type) and issubclass(kind, Struct):
+    if kind is Struct:
         return isinstance(value, dict)
     return _converts(value, option)
+
+
+@cache
+def _parts(option: Any) -> tuple[Any, Any]:
+    """Return the kind of a type, `Struct` for each of them, and what a list or a map is of."""
+    kind = get_origin(option) or option
+    if isinstance(kind, type) and issubclass(kind, Struct):
+        return Struct, None
+    # What is of anything is not looked into.
+    return kind, get_args(option)[-1] if kind in (dict, list) and get_args(option) else Any
 
 
 def _bounded(value: Any, meta: Meta) -> bool:

@@ -41,8 +41,9 @@ def read_pack(text: str, what: str = "the PromptPack") -> ReadPack:
         pack = msgspec.json.decode(text, type=Pack)
     except msgspec.ValidationError as error:
         return ReadPack(None, issues if errors(issues) else [Issue((), str(error)), *issues])
-    issues += [*schema_issues(raw), *findings(pack)]
-    return ReadPack(pack, issues, lowest_format(raw).version)
+    need = lowest_format(raw)
+    issues += [*schema_issues(raw, need), *findings(pack)]
+    return ReadPack(pack, issues, need.version)
 
 
 def parse_pack(text: str, what: str = "the PromptPack") -> Pack:

@@ -12,6 +12,7 @@ const PIECES = 5;
 
 export interface Session {
   id: string;
+  namespace: string;
   agent: string;
   name: string;
   // Absent where it is deleted, or nobody said anything.
@@ -52,6 +53,7 @@ export class Filters {
   get q(): string {
     return this.#given.get("q") ?? "";
   }
+  // NAME, or NAMESPACE/NAME.
   get agent(): string {
     return this.#given.get("agent") ?? "";
   }
@@ -75,7 +77,9 @@ export class Filters {
 
   get parameters(): URLSearchParams {
     const wanted = new URLSearchParams({ limit: String(LIMIT), sums: "true" });
-    for (const name of ["q", "agent", "status"] as const) if (this[name]) wanted.set(name, this[name]);
+    const [agent = "", namespace = ""] = this.agent.split("/").reverse();
+    const given = { q: this.q, namespace, agent, status: this.status };
+    for (const [name, value] of Object.entries(given)) if (value) wanted.set(name, value);
     if (this.from !== "all") wanted.set("from", new Date(Date.now() - Number(this.from) * DAY).toISOString());
     return wanted;
   }

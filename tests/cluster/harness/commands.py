@@ -41,7 +41,7 @@ def run(
     return done.stdout
 
 
-def succeeds(*command: Argument, seconds: float = 20) -> bool:
+def succeeds(*command: Argument, seconds: float = 60) -> bool:
     """Tell whether a program ends well."""
     try:
         run(*command, seconds=seconds)

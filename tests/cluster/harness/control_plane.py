@@ -21,7 +21,6 @@ def start_control_plane(layout: Layout, processes: Processes) -> None:
     wait_until(
         "the default service account",
         lambda: succeeds(*_kubectl(layout), "get", "serviceaccount", "default"),
-        seconds=90,
         hint=f"See {processes.log('kube-controller-manager')}",
     )
 
@@ -70,7 +69,6 @@ def _api_server(layout: Layout, processes: Processes) -> None:
     wait_until(
         "the API server",
         lambda: succeeds(*_kubectl(layout), "get", "--raw", "/readyz"),
-        seconds=120,
         hint=f"See {processes.log('kube-apiserver')}",
     )
 

@@ -11,7 +11,7 @@ from tests.cluster.harness.paths import ROOT
 
 RELEASE = "omnia"
 NAMESPACE = "omnia-system"
-READY_SECONDS = 90
+READY_SECONDS = 300
 
 
 def deploy(cluster: Cluster) -> None:
@@ -42,7 +42,8 @@ def deploy(cluster: Cluster) -> None:
         if before and image("operator") in changed:  # the same name, another content
             run(*kubectl, "rollout", "restart", *operator)
         try:
-            run(*kubectl, "rollout", "status", *operator, f"--timeout={READY_SECONDS}s")
+            rollout = ("rollout", "status", *operator, f"--timeout={READY_SECONDS}s")
+            run(*kubectl, *rollout, seconds=READY_SECONDS + 30)
         except HarnessError as error:
             raise HarnessError(f"{error}\n{_what_the_pods_say(kubectl)}") from error
 

@@ -11,7 +11,7 @@ from tests.cluster.harness.commands import run, succeeds
 from tests.cluster.harness.images import PAUSE_IMAGE
 from tests.cluster.harness.paths import Layout
 from tests.cluster.harness.processes import Processes
-from tests.cluster.harness.waiting import wait_until
+from tests.cluster.harness.waiting import SECONDS, wait_until
 
 NAMES = ("containerd", "kubelet", "kube-proxy")
 NETWORK_PLUGINS = "/usr/lib/cni"
@@ -26,7 +26,6 @@ def start_containerd(layout: Layout, processes: Processes) -> None:
     wait_until(
         "containerd",
         lambda: succeeds("ctr", "--address", layout.containerd_socket, "version"),
-        seconds=60,
         hint=f"See {processes.log('containerd')}",
     )
 
@@ -52,8 +51,9 @@ def start_node(layout: Layout, processes: Processes) -> None:
     kubectl = (program(layout, "kubectl"), f"--kubeconfig={layout.admin_kubeconfig}")
     hint = f"See {processes.log('kubelet')}"
     name = f"node/{addresses.NODE_NAME}"
-    wait_until("the node", lambda: succeeds(*kubectl, "get", name), seconds=60, hint=hint)
-    run(*kubectl, "wait", "--for=condition=Ready", name, "--timeout=60s")
+    wait_until("the node", lambda: succeeds(*kubectl, "get", name), hint=hint)
+    timeout = f"--timeout={SECONDS:.0f}s"
+    run(*kubectl, "wait", "--for=condition=Ready", name, timeout, seconds=SECONDS + 10)
 
 
 def _write_pod_network(folder: Path) -> None:

@@ -16,7 +16,7 @@ from a2a.types import a2a_pb2 as pb
 from a2a.types import a2a_pb2_grpc
 from google.protobuf import json_format
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -356,7 +356,6 @@ def without_null(value: dict[str, Any]) -> dict[str, Any]:
 
 
 @given(messages)
-@settings(deadline=None)
 def test_a_message_over_grpc_is_the_message_over_json(message: dict[str, Any]) -> None:
     cleaned = {
         **without_null(message),
@@ -372,7 +371,6 @@ def test_a_message_over_grpc_is_the_message_over_json(message: dict[str, Any]) -
 
 
 @given(messages)
-@settings(deadline=None)
 def test_a_task_is_read_by_the_official_messages(message: dict[str, Any]) -> None:
     kept = decode(message, Message)
     task = document(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from omnia_core.conversation.finish_reasons import CANCELLED
@@ -96,7 +96,6 @@ def run_of(script: Sequence[str | ToolCallEvent], **options: Any) -> tuple[Run, 
 PIECES = [f"p{number} " for number in range(40)]
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     readers=st.lists(
         st.tuples(st.integers(0, 60), st.integers(1, 7), st.integers(0, 9), st.booleans()),
@@ -130,7 +129,6 @@ def test_every_reader_of_a_kept_run_gets_everything_once(
     asyncio.run(check())
 
 
-@settings(max_examples=30, deadline=None)
 @given(
     begins=st.integers(0, 30),
     rest_after=st.integers(1, 5),

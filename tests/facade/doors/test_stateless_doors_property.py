@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from omnia_core.conversation.parts import Part
@@ -171,7 +171,6 @@ def refusal(read: Callable[[bytes], Any], body: bytes) -> DoorFailed | None:
 
 
 @pytest.mark.parametrize("name", GOOD)
-@settings(max_examples=200, deadline=None)
 @given(data=st.data())
 def test_a_request_that_is_changed_somewhere_is_taken_or_refused(
     name: str, data: st.DataObject

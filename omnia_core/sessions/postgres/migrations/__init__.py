@@ -50,17 +50,22 @@ class Migration(NamedTuple):
 
 def migrations() -> list[Migration]:
     """Return the migrations in order."""
-    found = [
-        Migration(int(file.name.split("_")[0]), file.name, file.read_text("utf-8"))
-        for file in files(__name__).iterdir()
-        if file.name.endswith(".sql")
+    return [
+        Migration(number, name, files(__name__).joinpath(name).read_text("utf-8"))
+        for number, name in _names()
     ]
-    return sorted(found)
+
+
+def _names() -> list[tuple[int, str]]:
+    """Return the numbers and the names of the files in order."""
+    found = (file.name for file in files(__name__).iterdir())
+    return sorted((int(name.split("_")[0]), name) for name in found if name.endswith(".sql"))
 
 
 async def is_current(connection: asyncpg.Connection) -> bool:
     """Return whether every migration is applied."""
-    return await _applied(connection) >= migrations()[-1].number
+    newest, _ = _names()[-1]
+    return await _applied(connection) >= newest
 
 
 async def migrate(connection: asyncpg.Connection, lock_timeout_ms: int = _LOCK_TIMEOUT_MS) -> None:

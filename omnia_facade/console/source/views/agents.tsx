@@ -11,8 +11,9 @@ import type { State } from "../wire/socket";
 import { Header } from "./header";
 import { RailFrame } from "./rail";
 
-// The sums of one agent, as the history has them.
+// The sums of one agent, as the history has them; `namespace` is "" where there is only one.
 interface Sums {
+  namespace: string;
   group: string;
   turns: { count: number; errors: number } | null;
   provider_calls: { input_tokens: number; output_tokens: number; cost_usd: number };
@@ -28,7 +29,8 @@ const tryAddress = ({ namespace, name }: AgentName): string =>
 export function Agents({ missing }: { missing: string }) {
   useChanges(hub);
   const { overview, isOpen } = hub;
-  const today = useToday(overview?.has_history ?? false);
+  const spaces = new Set(overview?.agents.map(({ namespace }) => namespace));
+  const today = useToday(overview?.has_history ? (spaces.size > 1 ? [...spaces] : [""]) : []);
   const title = overview ? `What runs in ${overview.title}` : "Agents";
   useEffect(() => {
     document.title = `${title} · Omnia`;
@@ -62,7 +64,7 @@ export function Agents({ missing }: { missing: string }) {
           ))}
           <ul class="cards" aria-label="Agents">
             {agents.map((each) => (
-              <Card key={`${each.namespace}/${each.name}`} agent={each} sums={today.find(({ group }) => group === each.name)} />
+              <Card key={`${each.namespace}/${each.name}`} agent={each} sums={today.find((sums) => isOf(sums, each))} />
             ))}
           </ul>
         </div>
@@ -165,18 +167,23 @@ function Today({ sums }: { sums: Sums[] }) {
   );
 }
 
-// The sums of the day (UTC) of each agent; none without a history.
-function useToday(hasHistory: boolean): Sums[] {
+const isOf = ({ namespace, group }: Sums, agent: AgentName): boolean =>
+  group === agent.name && ["", agent.namespace].includes(namespace);
+
+// The sums of the day (UTC) of each agent; "" for the only namespace. None without a history.
+function useToday(namespaces: string[]): Sums[] {
   const [sums, setSums] = useState<Sums[]>([]);
   useEffect(() => {
-    if (!hasHistory) return;
     const day = new Date().toISOString().slice(0, 10);
+    const query = `group_by=agent&from=${day}&to=${day}`;
+    const asked = namespaces.map(async (namespace) => {
+      const of = namespace && `&namespace=${encodeURIComponent(namespace)}`;
+      const { groups } = await asJson<{ groups: Sums[] }>(`history/api/v1/aggregates?${query}${of}`);
+      return groups.map((each) => ({ ...each, namespace }));
+    });
     // The page works without it.
-    asJson<{ groups: Sums[] }>(`history/api/v1/aggregates?group_by=agent&from=${day}&to=${day}`).then(
-      ({ groups }) => setSums(groups),
-      () => {},
-    );
-  }, [hasHistory]);
+    Promise.all(asked).then((found) => setSums(found.flat()), () => {});
+  }, [namespaces.join(" ")]);
   return sums;
 }
 

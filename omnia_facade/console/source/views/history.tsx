@@ -37,7 +37,8 @@ export function HistoryPage() {
   useEffect(() => void history.find(filters), [query]);
   const field = useRef<HTMLInputElement>(null);
   const change = (name: string, value: string): void => routes.go({ query: filters.with(name, value) }, { replace: true });
-  const names = { "": "every agent", ...Object.fromEntries((hub.overview?.agents ?? []).map(({ name }) => [name, name])) };
+  const known = (hub.overview?.agents ?? []).map(({ namespace, name }) => shownName(namespace, name));
+  const names = { "": "every agent", ...Object.fromEntries(known.map((name) => [name, name])) };
   return (
     <div class="page agent">
       <Header
@@ -85,6 +86,12 @@ export function HistoryPage() {
       </main>
     </div>
   );
+}
+
+// The name of an agent, with its namespace where agents of several have this name.
+function shownName(namespace: string, name: string): string {
+  const spaces = new Set(hub.overview?.agents.filter((each) => each.name === name).map((each) => each.namespace));
+  return spaces.add(namespace).size > 1 ? `${namespace}/${name}` : name;
 }
 
 interface ChoiceProps {
@@ -144,7 +151,7 @@ function Found({ history: { state, sessions, sums, next, more }, filters: { q, f
 // Each column: its heading, its class, and what it shows.
 const COLUMNS: [string, string, (session: Session) => ComponentChildren][] = [
   ["Conversation", "", (session) => <Name session={session} />],
-  ["Agent", "", ({ agent }) => agent],
+  ["Agent", "", ({ namespace, agent }) => shownName(namespace, agent)],
   ["Turns", "figure wide", ({ turns }) => count(turns)],
   ["Tokens", "figure wide", ({ input_tokens, output_tokens }) => count(input_tokens + output_tokens)],
   ["Cost", "figure", ({ cost_usd }) => cost_usd > 0 && cost(cost_usd)],
@@ -169,7 +176,7 @@ const Table = ({ sessions }: { sessions: Session[] }) => (
     </thead>
     <tbody>
       {sessions.map((each) => (
-        <tr key={`${each.agent} ${each.id} ${each.begun_at}`}>
+        <tr key={`${each.namespace} ${each.agent} ${each.id} ${each.begun_at}`}>
           {COLUMNS.map(([heading, kind, shown]) => (
             <td key={heading} class={kind}>
               {shown(each)}
@@ -182,8 +189,8 @@ const Table = ({ sessions }: { sessions: Session[] }) => (
 );
 
 // A conversation that has not ended is gone on with at its agent.
-function Name({ session: { id, name, first_message, agent, tag, ended } }: { session: Session }) {
-  const served = hub.overview?.agents.find((each) => each.name === agent);
+function Name({ session: { id, namespace, name, first_message, agent, tag, ended } }: { session: Session }) {
+  const served = hub.agent({ namespace, name: agent });
   // Calls of one function begin with the same words.
   const text = name || (tag === "function" ? `call ${id}` : first_message || `Unnamed, ${id}`);
   if (!served || ended || tag === "function") {

@@ -40,8 +40,14 @@ ANSWERS = {
     "a block of code": "    total = price * count  # of one order\n",
     "a list": "- the *desk* is on its way\n",
     "a table": "| A-1001 | oak desk | 12 March |\n",
+    "a list with definitions": "- the desk is [on its way]\n",
+    "a list that is loose at last": "- the *desk* is on its way\n",
 }
 _BEFORE = {"a block of code": "```py\n", "a table": "| a | b | c |\n|---|---|---|\n"}
+_AFTER = {
+    "a list with definitions": "\n[on its way]: https://example.com/a\n",
+    "a list that is loose at last": "\n- the last one\n",
+}
 # Tasks of more than 50 ms, and the time between two frames, both in milliseconds.
 _WATCH = """(() => {
   const seen = window.seen = {tasks: [], frame: 0};
@@ -83,7 +89,7 @@ class LongAnswers(PageRuntime):
 def answer(name: str) -> str:
     """Return the long answer of a name."""
     line = ANSWERS[name]
-    return _BEFORE.get(name, "") + line * (SIZE // len(line))
+    return _BEFORE.get(name, "") + line * (SIZE // len(line)) + _AFTER.get(name, "")
 
 
 def main() -> None:

@@ -6,7 +6,11 @@ from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from tests.browser.served import MARKUP, PageRuntime, Served
 from tests.browser.tab import Tab
 
-SETTLED = "document.querySelectorAll('.message.agent[aria-busy=false]').length"
+# Answers that are complete, and drawn to their end.
+SETTLED = (
+    "document.querySelectorAll("
+    "'.message.agent[aria-busy=false]:not(:has([aria-busy=true]))').length"
+)
 
 
 def answered(tab: Tab, count: int = 1) -> str:

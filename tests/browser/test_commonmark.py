@@ -16,26 +16,109 @@ from tests.browser.tab import Tab
 SPECIFICATION = Path(__file__).parents[1] / "docs/node/node_modules/commonmark-spec/spec.txt"
 ENTRY = """
 import { Answer } from "./markdown/answer";
+import { build, divide } from "./markdown/nodes";
+import { blocksOf, withInlines } from "./markdown/parser";
 
-const drawn = (text: string): string => {
+// How much is drawn at once does not depend on the machine.
+let looks = 0;
+performance.now = () => (looks += 1);
+
+const within = (draw: (root: Element) => void): string => {
   const root = document.createElement("div");
-  new Answer(root).end(text);
-  for (const box of root.querySelectorAll(".codebox")) box.replaceWith(box.querySelector("pre")!);
+  draw(root);
   return root.innerHTML;
 };
 
-// The nodes of a text that comes in pieces: at the last of them, and when the answer has ended.
-const pieces = (text: string, size: number): [last: string, ended: string] => {
+// The nodes of a text that is read at once.
+const whole = (text: string): string =>
+  within((root) => {
+    const references = {};
+    build(withInlines(blocksOf(text, references), references), root);
+    for (const each of [...root.childNodes]) divide(each);
+  });
+
+const drawn = (text: string): string =>
+  within((root) => {
+    const answer = new Answer(root);
+    while (answer.draw(text, true));
+    for (const box of root.querySelectorAll(".codebox")) box.replaceWith(box.querySelector("pre")!);
+  });
+
+// The nodes of a text that comes in pieces, of which so many characters are read together: at the
+// last of them, and when the answer has ended.
+const pieces = (text: string, size: number, together?: number): [last: string, ended: string] => {
   const root = document.createElement("div");
-  const answer = new Answer(root);
-  for (let end = size; end < text.length + size; end += size) answer.draw(text.slice(0, end));
+  const answer = new Answer(root, together);
+  for (let end = size; end < text.length + size; end += size) {
+    while (answer.draw(text.slice(0, end), false));
+  }
   const last = root.innerHTML;
-  answer.end(text);
+  while (answer.draw(text, true));
   return [last, root.innerHTML];
 };
 
-Object.assign(globalThis, { drawn, pieces });
+const differing = (texts: string[], sizes: [size: number, together?: number][]): unknown[] =>
+  texts.flatMap((text) => {
+    const wanted = whole(text);
+    const ended = (size: number, together?: number) => pieces(text, size || Infinity, together)[1];
+    return sizes
+      .map(([size, together]) => [text, size, together, ended(size, together), wanted])
+      .filter((each) => each.at(-2) !== wanted);
+  });
+
+Object.assign(globalThis, { Answer, drawn, pieces, differing });
 """
+# How many characters come together, and how many are read together at first; 0: all of them.
+SIZES = [[1, 1], [7, 1], [3, 8], [40, 20], [400, 2000], [0, 1]]
+# What changes what is before it, or looks as if it did.
+LINES = (
+    *(
+        "- a",
+        "- ",
+        "-",
+        "* c",
+        "1. d",
+        "2. e",
+        "2) f",
+        "10. v",
+        "  - n",
+        "    - o",
+        "- - x",
+        "\t- t",
+    ),
+    *(
+        "  g",
+        "    h",
+        "     i",
+        "- > z",
+        "- ```",
+        "- # h",
+        "  [b]: /y",
+        "- [d]: /z",
+        "",
+        "",
+        "",
+        " ",
+    ),
+    *("| a | b |", "|---|:-:|", "a|b", "-|-", "  --|--", "- a | b", "  | - | -", "|", "x | y | z"),
+    *("[a]: /x", "[b]:", "[c", "]: /c", "[a] and [b] [c] [d]", "'title", "title'", "    'code'"),
+    *(
+        "word",
+        "*em",
+        "em*",
+        "`co",
+        "de`",
+        "# h",
+        "#",
+        "---",
+        "===",
+        "> q",
+        ">",
+        "> - r",
+        "```",
+        "\\",
+    ),
+)
 _EXAMPLE = re.compile(
     r"^`{32} example\n(?P<text>[\s\S]*?)^\.\n(?P<html>[\s\S]*?)^`{32}$|^(?P<section>#{1,6} .*)$",
     re.MULTILINE,
@@ -133,22 +216,99 @@ def test_most_examples_look_as_at_the_end_while_they_are_written(drawing: Tab) -
     assert same > 0.9 * len(drawn), f"{same} of {len(drawn)}"
 
 
+def test_the_examples_are_the_same_nodes_in_whatever_pieces_they_come(drawing: Tab) -> None:
+    texts = json.dumps([text for text, _ in examples()])
+    assert drawing.value(f"differing({texts}, {SIZES})") == []
+
+
 @settings(
     max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     st.lists(
-        st.deferred(
-            lambda: st.sampled_from([text for text, _ in examples()]) | st.text(max_size=20)
-        ),
-        max_size=6,
+        st.sampled_from(LINES)
+        | st.deferred(lambda: st.sampled_from([text for text, _ in examples()]))
+        | st.text(max_size=20),
+        max_size=14,
     ),
-    st.sampled_from(["", "\n", "\n\n"]),
+    st.sampled_from(["\n", "\n", "\r\n", "\n\n"]),
+    st.sampled_from(["", "\n"]),
 )
 def test_a_text_is_the_same_nodes_in_whatever_pieces_it_comes(
-    drawing: Tab, texts: list[str], between: str
+    drawing: Tab, lines: list[str], between: str, end: str
 ) -> None:
-    text = json.dumps(between.join(texts))
-    for size in (1, 7, 400):
-        whole = f"pieces({text}, Infinity)[1]"
-        assert drawing.value(f"pieces({text}, {size})[1] === {whole}"), f"in pieces of {size}"
+    text = json.dumps([between.join(lines) + end])
+    assert drawing.value(f"differing({text}, {SIZES})") == []
+
+
+_ITEMS = "".join(f"- the *item* {number}\n" for number in range(250))
+_ROWS = "".join(f"| row {number} | b |\n" for number in range(250))
+_TABLE = f"| a | b |\n|---|--:|\n{_ROWS}"
+LONG = {
+    "a list": _ITEMS,
+    "a list of exactly two parts": _ITEMS[: _ITEMS.index("- the *item* 200")],
+    "a list whose last item is loose": f"{_ITEMS}\n- last\n",
+    "a list whose last item has two paragraphs": f"{_ITEMS}- last\n\n  of all\n",
+    "a list with a blank line in the middle": f"{_ITEMS}\n{_ITEMS}",
+    "a list with code": _ITEMS + "- ```py\n  if x\n  ```\n" + _ITEMS,
+    "numbers": "".join(f"{number}. item\n" for number in range(7, 300)),
+    "numbers in another form": "before\n\n" + "".join("1) item\n   - within\n" for _ in range(300)),
+    "two lists": _ITEMS + _ITEMS.replace("-", "*"),
+    "lazy continuation": _ITEMS + "goes on\n" + _ITEMS + "\nafter",
+    "items that look like a table": "- a | b\n-|-\n" * 150,
+    "a table": _TABLE,
+    "a table after a paragraph": f"before\n{_TABLE}after\n\n{_TABLE}",
+    "a table of exactly two parts": _TABLE[: _TABLE.index("| row 200 ")],
+    "definitions at the end": f"[a] and [b]\n\n{_ITEMS}- [a]\n\n{_TABLE}| [b] | |\n\n[a]: https://a.example\n"
+    "[b]:\nhttps://b.example\n",
+    "a definition in an item": f"[a]\n\n{_ITEMS}- [a]: https://a.example\n{_ITEMS}",
+    "more cells than a table completes": "|a" * 500 + "|\n" + "|-" * 500 + "|\n" + "|b|\n" * 140,
+}
+
+
+@pytest.mark.parametrize("text", LONG.values(), ids=LONG.keys())
+def test_long_lists_and_tables_are_the_same_nodes_in_whatever_pieces_they_come(
+    drawing: Tab, text: str
+) -> None:
+    sizes = [[997, 500], [0, 1], [0, 2000]]
+    found = drawing.value(f"differing({json.dumps([text])}, {sizes}).map((each) => each.slice(1))")
+    assert found == []
+
+
+@pytest.mark.parametrize("text", [_ITEMS, _TABLE], ids=["a list", "a table"])
+def test_what_is_final_is_not_drawn_again(drawing: Tab, text: str) -> None:
+    of = json.dumps(text)
+    kept = f"""(() => {{
+      const root = document.createElement("div");
+      const answer = new Answer(root);
+      const text = {of};
+      while (answer.draw(text.slice(0, text.length / 2), false));
+      const lines = () => [...root.querySelectorAll("li, tbody tr")];
+      const before = lines().slice(0, 50);
+      // A node that is compared with what was read again would lose this.
+      for (const each of before) each.dataset.seen = "";
+      while (answer.draw(text, true));
+      const isKept = (each, at) => each === lines()[at] && "seen" in each.dataset;
+      return [before.every(isKept), lines().length];
+    }})()"""
+    assert drawing.value(kept) == [True, 250]
+
+
+def test_a_long_answer_is_drawn_in_several_steps(drawing: Tab) -> None:
+    steps = f"""(() => {{
+      const answer = new Answer(document.createElement("div"));
+      return answer.draw({json.dumps(_ITEMS * 40)}, true);
+    }})()"""
+    assert drawing.value(steps) is True
+
+
+def test_another_text_replaces_what_was_drawn(drawing: Tab) -> None:
+    replaced = f"""(() => {{
+      const root = document.createElement("div");
+      const answer = new Answer(root);
+      for (const text of {json.dumps([_ITEMS, "- one", _TABLE, "two"])}) {{
+        while (answer.draw(text, true));
+      }}
+      return root.innerHTML;
+    }})()"""
+    assert drawing.value(replaced) == "<p>two</p>"

@@ -1,6 +1,7 @@
 """Answers in Markdown: as nodes of the page, whatever they say and in whatever pieces they come."""
 
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -130,6 +131,29 @@ def test_nothing_that_an_answer_says_acts(tab: Tab, pieces: Served) -> None:
     assert tab.value(attributes) == []
     # That no request went elsewhere, and that no rule was broken, is the tab's own check.
     assert tab.value("document.title") == "guide · Omnia"
+
+
+def test_long_lists_and_tables_are_whole_for_assistive_technology(tab: Tab, pieces: Served) -> None:
+    numbers = "".join(f"{number}. item\n" for number in range(7, 257))
+    rows = "".join(f"| row {number} | b |\n" for number in range(250))
+    tab.open(pieces.page)
+    tab.until_text("#state", "Connected")
+    said(tab, 1, f"{numbers}\n| a | b |\n|---|--:|\n{rows}", 400)
+    # The parts of a list go on with its numbers; those of a table are bodies of one table.
+    lists = "[...document.querySelectorAll('.text ol')]"
+    parts = f"{lists}.map((each) => [each.start, each.children.length])"
+    assert tab.value(parts) == [[7, 100], [107, 100], [207, 50]]
+    bodies = "[...document.querySelector('.text table').tBodies].map((each) => each.rows.length)"
+    assert tab.value(bodies) == [100, 100, 50]
+    roles = Counter(
+        node["role"]["value"]
+        for node in tab.send("Accessibility.getFullAXTree")["nodes"]
+        if not node["ignored"]
+    )
+    # The page has a list of its own.
+    assert roles["listitem"] >= 250
+    found = {role: roles[role] for role in ("table", "row", "columnheader", "cell")}
+    assert found == {"table": 1, "row": 251, "columnheader": 2, "cell": 500}
 
 
 HOSTILE = {

@@ -9,6 +9,8 @@ const ELEMENTS = new Set(
 // The headings of an answer are below those of the page.
 const LOWEST_HEADING = 6;
 const HEADINGS_BELOW = 2;
+// So many items of a list, or rows of a table, are a part of their own, which the browser lays out and paints by itself.
+export const PART = 100;
 
 // An address that a click may open; others are shown as text.
 function followed(attribute: string | number | null): string {
@@ -120,5 +122,24 @@ export function build(tokens: Token[], root: Node): void {
     } else {
       place().appendChild(document.createTextNode(token.content));
     }
+  }
+}
+
+// Makes a long list several, and gives a long table several bodies. So many of its items or rows are shown already.
+export function divide(block: ChildNode, shown = 0): void {
+  const isTable = block instanceof HTMLTableElement;
+  let part = isTable ? block.tBodies[0] : (block as HTMLElement);
+  if (!part || !/^(TBODY|[OU]L)$/.test(part.tagName)) return;
+  if (isTable && shown + part.childElementCount > PART) block.className = "long";
+  if (part instanceof HTMLOListElement && shown >= PART) part.start += shown - (shown % PART);
+  for (let room = PART - (shown % PART); part.childElementCount >= room; room = PART) {
+    const rest = [...part.children].slice(room);
+    const next = part.cloneNode() as HTMLElement;
+    part.className = "full";
+    if (!rest.length) return;
+    if (next instanceof HTMLOListElement) next.start += PART;
+    next.append(...rest);
+    part.after(next);
+    part = next;
   }
 }

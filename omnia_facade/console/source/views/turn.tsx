@@ -64,30 +64,32 @@ export function AnswerView({ turn, agent, model, patience, goOn, again, fork, dr
 }
 
 // Milliseconds above which a growing answer is drawn at every fourth frame only.
-const SLOW = 8;
+const SLOW = 10;
 
 function Markdown({ part, drawn }: { part: Text; drawn: () => void }) {
   const place = useRef<HTMLDivElement>(null);
-  const [draw] = useState(() => ({ answer: null as Answer | null, wanted: false, frames: 1 }));
+  const [draw] = useState(() => ({ part, answer: null as Answer | null, wanted: false, frames: 1 }));
   useLayoutEffect(() => {
-    draw.answer ??= new Answer(place.current!);
-    if (part.settled) {
-      draw.answer.end(part.text);
-      return;
-    }
+    const root = place.current!;
+    draw.part = part;
+    draw.answer ??= new Answer(root);
     const now = (): void => {
       draw.wanted = false;
-      if (part.settled) return;
+      if (!root.isConnected) return;
       const began = performance.now();
-      draw.answer!.draw(part.text);
+      const goesOn = draw.answer!.draw(draw.part.text, draw.part.settled);
+      // Screen readers and tests wait for what is drawn later.
+      root.ariaBusy = String(goesOn);
       drawn();
       draw.frames = performance.now() - began > SLOW ? 4 : 1;
+      if (goesOn) later();
     };
-    part.grown = () => {
+    const later = (): void => {
       if (draw.wanted) return;
       draw.wanted = true;
       afterFrames(draw.frames, now);
     };
+    part.grown = later;
     now();
     return () => (part.grown = () => {});
   }, [part, part.settled]);

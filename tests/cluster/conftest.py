@@ -25,7 +25,8 @@ from tests.cluster.kubectl import Kubectl
 from tests.cluster.releases import Release
 
 ROOT = Path(__file__).parents[2]
-FOREIGN = Path(__file__).parent / "foreign"
+FOLDER = Path(__file__).parent
+FOREIGN = FOLDER / "foreign"
 WANTED = os.environ.get("CLUSTER_TESTS") == "true"
 IN_CI = os.environ.get("CI") == "true"
 
@@ -40,7 +41,9 @@ LOCK = ClusterLock(Layout.of_this_user().cache)
 # First of all, so that the time of a test and its fixtures begin when it has the cluster.
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Run a test that changes what all of them share while no other test runs."""
+    """Run a test of this folder that changes what all of them share while no other runs."""
+    if item.path.parent != FOLDER:  # pytest calls this hook for the tests of every folder
+        return (yield)
     fixtures: Collection[str] = getattr(item, "fixturenames", ())
     alone = "alone" in fixtures or item.get_closest_marker("exclusive") is not None
     with LOCK.held(alone=alone):
@@ -50,7 +53,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give the tests of this folder their time."""
     for each in items:
-        if each.path.parent == Path(__file__).parent and not each.get_closest_marker("timeout"):
+        if each.path.parent == FOLDER and not each.get_closest_marker("timeout"):
             each.add_marker(pytest.mark.timeout(TEST_SECONDS))
 
 

@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+from msgspec import Struct
+
 # Characters of a sender's own text that an error repeats.
 MAX_QUOTE = 200
 
@@ -51,8 +53,32 @@ def abridged(text: str, limit: int = MAX_QUOTE) -> str:
     return f"{text[: limit - end - 1]}…{text[-end:]}"
 
 
+class Advice(Struct, frozen=True):
+    """What an error says to a person, beside its message.
+
+    Attributes:
+        title: a sentence that says what happened.
+        hint: what to do, on one line; may be "".
+        retryable: whether the same message may succeed later.
+        retry_after: seconds to wait before that; None when not known.
+        kept: of an answer that broke off, whether what was said is stored; else None.
+    """
+
+    title: str
+    hint: str
+    retryable: bool = False
+    retry_after: float | None = None
+    kept: bool | None = None
+
+
 class OmniaError(Exception):
-    """An expected failure: `message` may be shown to the caller, `code` tells how to react."""
+    """An expected failure: `message` may be shown to the caller, `code` tells how to react.
+
+    Attributes:
+        advice: for a person; None where the code says enough.
+    """
+
+    advice: Advice | None = None
 
     def __init__(self, code: Code, message: str) -> None:
         super().__init__(message)

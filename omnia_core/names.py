@@ -141,11 +141,11 @@ METADATA_CLAIM = "x-omnia-claim-"
 METADATA_SHOW_TOOLS = "omnia-show-tools"
 
 # The version of the contract omnia.runtime.v1.
-CONTRACT_VERSION = "1.6.0"
+CONTRACT_VERSION = "1.7.0"
 
 
 class RuntimeCapability(StrEnum):
-    """Capabilities that a runtime of contract 1.6.0 may declare. The set is open."""
+    """Capabilities that a runtime of contract 1.7.0 may declare. The set is open."""
 
     INVOKE = "invoke"
     CLIENT_TOOLS = "client_tools"

@@ -5,7 +5,7 @@ from typing import Protocol
 from rich.console import Console
 from rich.markup import escape
 
-from omnia_cli.chat.turn import usage_facts
+from omnia_cli.chat.turn import advice_line, usage_facts
 from omnia_cli.control_characters import visible
 from omnia_core.jsonvalue import JsonObject, json_bytes
 
@@ -64,6 +64,8 @@ class LineScreen:
                 self._streamed = False
                 code, why = (escape(visible(error[key])) for key in ("code", "message"))
                 self._notes.print(f"\n[red]{code}[/] {why}")
+                if advice := advice_line(error):
+                    self.note(advice, problem=True)
             case _:
                 pass
 

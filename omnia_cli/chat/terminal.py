@@ -9,7 +9,7 @@ from omnia_cli.chat.about import About
 from omnia_cli.chat.client_tool import asked_result
 from omnia_cli.chat.markdown import Blocks, Rendered
 from omnia_cli.chat.past import Past
-from omnia_cli.chat.turn import MODEL, TOOL, Turn, arguments_line, dollars, facts
+from omnia_cli.chat.turn import MODEL, TOOL, Turn, advice_line, arguments_line, dollars, facts
 from omnia_cli.control_characters import visible
 from omnia_cli.counted import counted
 from omnia_core.jsonvalue import JsonObject
@@ -106,7 +106,9 @@ class TerminalScreen:
                 self._flush()
                 self.ended()
                 error = frame["error"]
-                text = Text(visible(f"{error['message']} "), style="red")
+                if advice := advice_line(error):
+                    self._console.print(Text(visible(advice), style="red"))
+                text = Text(visible(f"{error['message']} "), style="dim red" if advice else "red")
                 self._console.print(text.append(visible(str(error["code"])), style="dim red"))
             case _:
                 pass

@@ -157,6 +157,12 @@ def dollars(cost: float) -> str:
     return f"${cost:.{max(2, 1 - math.floor(math.log10(cost)))}f}"
 
 
+def advice_line(error: JsonObject) -> str:
+    """Return what the `error` of a frame says to a person; "" if it says nothing."""
+    details = error.get("details") or {}
+    return " ".join(filter(None, (details.get("title"), details.get("hint"))))
+
+
 def arguments_line(arguments: object) -> str:
     """Return the arguments of a call as `name=value …`, each shortened."""
     if not isinstance(arguments, dict):

@@ -261,7 +261,8 @@ def _with_origins(resolved: Resolved, given: Objects) -> Resolved:
         secret = provider.secret
         if secret is None or secret.key in given.secrets.get((secret.namespace, secret.name), {}):
             return provider
-        return replace(provider, key_origin=f"the environment variable {secret.key}")
+        origin = f"the environment variable {secret.key}, which `omnia up` reads when it starts"
+        return replace(provider, key_origin=origin)
 
     return replace(resolved, providers=tuple(map(named, resolved.providers)))
 

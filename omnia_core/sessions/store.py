@@ -6,7 +6,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from omnia_core.errors import Code, OmniaError
+from omnia_core.errors import Advice, Code, OmniaError
 from omnia_core.sessions.audit import AuditTrail, ProviderCall
 from omnia_core.sessions.evaluations import EvalResult
 from omnia_core.sessions.feed import SessionFeed
@@ -32,6 +32,12 @@ class SessionConflict(OmniaError):
 
 class StoreUnavailable(OmniaError):
     """The store cannot be reached; nothing is known about the session."""
+
+    advice = Advice(
+        "The session store does not answer.",
+        "Send the message again. If it fails again, check that the store runs.",
+        retryable=True,
+    )
 
     def __init__(self, detail: str) -> None:
         super().__init__(

@@ -8,6 +8,7 @@ from omnia_core.conversation.parts import Part
 from omnia_core.conversation.tools import ToolCall, ToolResult
 from omnia_core.conversation.trial import Trial
 from omnia_core.conversation.usage import Usage
+from omnia_core.errors import Advice
 
 
 class HistoryMessage(Struct, frozen=True):
@@ -117,12 +118,17 @@ class RuntimeHello(Struct, frozen=True):
 
 
 class ToolCallEvent(Struct, frozen=True):
-    """The model called a tool; `by_client` if the client executes it."""
+    """The model called a tool; `by_client` if the client executes it.
+
+    Attributes:
+        output_schema: the JSON Schema of the client's result, as JSON text; "" for any value.
+    """
 
     call: ToolCall
     by_client: bool = False
     consent_message: str = ""
     categories: tuple[str, ...] = ()
+    output_schema: str = ""
 
 
 class ToolResultEvent(Struct, frozen=True):
@@ -157,12 +163,14 @@ class Failed(Struct, frozen=True):
         undelivered: whether it is certain that the user's message reached nobody, so that a client
             may send it again by itself.
         trial: whether the session tries something out, as far as the runtime said.
+        advice: for a person; None where the code says enough.
     """
 
     code: str
     message: str
     undelivered: bool = False
     trial: bool = False
+    advice: Advice | None = None
 
 
 class AnswerEnded(Struct, frozen=True):

@@ -7,6 +7,7 @@ from omnia_core.conversation.parts import Media, Part
 from omnia_core.conversation.tools import ToolCall, ToolResult
 from omnia_core.conversation.trial import Trial
 from omnia_core.conversation.usage import Usage
+from omnia_core.errors import Advice
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_facade.backend.events import (
     AudioInput,
@@ -200,7 +201,13 @@ def to_forked(new_id: str, response: pb.ForkConversationResponse) -> Forked:
 
 def _failed(message: pb.ServerMessage) -> Failed:
     error = message.error
-    return Failed(error.code or "INTERNAL_ERROR", error.message, trial=error.trial)
+    advice = _advice(error.advice) if error.HasField("advice") else None
+    return Failed(error.code or "INTERNAL_ERROR", error.message, trial=error.trial, advice=advice)
+
+
+def _advice(advice: pb.Advice) -> Advice:
+    wait = advice.retry_after if advice.HasField("retry_after") else None
+    return Advice(advice.title, advice.hint, advice.retryable, wait)
 
 
 def _chunk(message: pb.ServerMessage) -> Transcript | str:
@@ -249,6 +256,7 @@ def _tool_call(message: pb.ServerMessage) -> ToolCallEvent:
         by_client=call.execution == pb.TOOL_EXECUTION_CLIENT,
         consent_message=call.consent_message,
         categories=tuple(call.categories),
+        output_schema=call.output_schema_json,
     )
 
 

@@ -3,7 +3,7 @@
 from msgspec import structs
 
 from omnia_core.conversation.error_codes import ErrorCode
-from omnia_core.errors import Code
+from omnia_core.errors import Advice, Code
 from omnia_facade.backend.audio import AUDIO_UNSUPPORTED
 from omnia_facade.backend.events import Failed
 from omnia_facade.runtime_client.port import RuntimeFailed
@@ -23,6 +23,10 @@ LOST = Failed(
     ErrorCode.SESSION_EXPIRED,
     "the agent was restarted, and its conversations, which were in memory, are lost; "
     "send the message again to start a new one",
+    advice=Advice(
+        "The agent has forgotten this conversation.",
+        "It was restarted and keeps them in memory. The next message begins a new one.",
+    ),
 )
 CALL_ENDED = Failed(ErrorCode.DUPLEX_ERROR, f"the agent ended the call; {_CALL_AGAIN}")
 
@@ -60,7 +64,10 @@ def broken_turn(failed: RuntimeFailed, *, greeted: bool) -> Broken:
 def with_storage(broken: Broken, *, stored: bool) -> Broken:
     """Add whether the answer so far is stored."""
     state = "is stored" if stored else "is perhaps not stored"
-    return structs.replace(broken, message=f"{broken.message}; its answer so far {state}")
+    hint = "What it said is kept." if stored else "It is not confirmed that what it said is kept."
+    advice = Advice("The answer broke off.", f"{hint} Send the message again.", True, kept=stored)
+    message = f"{broken.message}; its answer so far {state}"
+    return structs.replace(broken, message=message, advice=advice)
 
 
 def call_not_accepted(seconds: float) -> Failed:

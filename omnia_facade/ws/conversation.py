@@ -170,7 +170,7 @@ class WebSocketConversation:
         if isinstance(outcome, Done):
             last = frames.done(entry.session_id, outcome)
         else:
-            last = frames.error(entry.session_id, outcome.code, outcome.message)
+            last = frames.error(entry.session_id, outcome.code, outcome.message, outcome.advice)
             if outcome.code == ErrorCode.SESSION_EXPIRED:
                 self._queue.sessions.expired = True
         self._renderer.end()

@@ -2,12 +2,14 @@
 
 import time
 from base64 import b64encode
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import msgspec
 import orjson
 
 from omnia_core.conversation.error_codes import ErrorCode
+from omnia_core.errors import Advice
 from omnia_core.jsonvalue import json_bytes, parse_json
 from omnia_core.names import MAX_MESSAGE_BYTES
 from omnia_facade.backend.events import (
@@ -18,6 +20,7 @@ from omnia_facade.backend.events import (
     ToolResultEvent,
 )
 from omnia_facade.media.port import StoredFile, UploadTicket
+from omnia_facade.ws.advice import ADVICE
 
 PROTOCOL_VERSION = 1
 
@@ -120,8 +123,7 @@ def upload_complete(session_id: str, upload_id: str, stored: StoredFile) -> byte
 
 def upload_failed(session_id: str, message: str, **details: str) -> bytes:
     """Report that an upload failed; the details identify it."""
-    body: Json = {"code": ErrorCode.UPLOAD_FAILED, "message": message, "details": details}
-    return _frame("error", session_id, error=body)
+    return error(session_id, ErrorCode.UPLOAD_FAILED, message, details=details)
 
 
 def done(session_id: str, event: Done) -> bytes:
@@ -143,9 +145,30 @@ def done(session_id: str, event: Done) -> bytes:
     return _frame("done", session_id, **fields, finish_reason=event.finish_reason)
 
 
-def error(session_id: str, code: str, message: str) -> bytes:
-    """Send the refusal of a frame, or the end of a turn without an answer."""
-    return _frame("error", session_id, error={"code": code, "message": message})
+def error(
+    session_id: str,
+    code: str,
+    message: str,
+    advice: Advice | None = None,
+    *,
+    details: Mapping[str, str] = {},
+) -> bytes:
+    """Send the refusal of a frame, or the end of a turn without an answer.
+
+    Args:
+        session_id: of the frame.
+        code: an `ErrorCode`, or a runtime's own.
+        message: what happened.
+        advice: for a person, in place of what is said about the code.
+        details: what identifies that which the error is about.
+    """
+    body: Json = {"code": code, "message": message}
+    said = advice or ADVICE.get(code)
+    told = msgspec.to_builtins(said).items() if said else ()
+    known = {name: value for name, value in told if value is not None}
+    if details or known:
+        body["details"] = {**details, **known}
+    return _frame("error", session_id, error=body)
 
 
 def tool_call(session_id: str, event: ToolCallEvent) -> bytes:
@@ -160,6 +183,8 @@ def tool_call(session_id: str, event: ToolCallEvent) -> bytes:
         body["consent_message"] = event.consent_message
     if event.categories:
         body["categories"] = event.categories
+    if event.output_schema:
+        body["output_schema"] = _value(event.output_schema)
     return _frame("tool_call", session_id, tool_call=body)
 
 

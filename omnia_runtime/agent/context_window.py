@@ -9,7 +9,7 @@ from typing import Literal
 
 from msgspec import Struct, structs
 
-from omnia_core.errors import Code, OmniaError
+from omnia_core.errors import Advice, Code, OmniaError
 from omnia_core.files.providers import ProviderDefaults
 from omnia_core.sessions import Message
 from omnia_runtime.agent.tokens import (
@@ -77,6 +77,11 @@ class FittedMessages(Struct, frozen=True):
 
 class ContextWindowExceeded(OmniaError):
     """The last user message does not fit."""
+
+    advice = Advice(
+        "The message does not fit into the model's context window.",
+        "Send less. If the model has more, raise contextWindow in the defaults of the Provider.",
+    )
 
     def __init__(self, window: ContextWindow, fixed: int, needed: int) -> None:
         super().__init__(

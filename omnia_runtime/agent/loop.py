@@ -12,7 +12,7 @@ from omnia_core.conversation.finish_reasons import FinishReason
 from omnia_core.conversation.parts import Part
 from omnia_core.conversation.tools import ToolCall, ToolResult
 from omnia_core.conversation.usage import Usage
-from omnia_core.errors import Code, OmniaError
+from omnia_core.errors import Advice, Code, OmniaError
 from omnia_core.jsonvalue import json_bytes, parse_json
 from omnia_core.sessions import Message
 from omnia_runtime.agent.request_builder import RequestBuilder
@@ -56,6 +56,11 @@ class TurnLimits(Struct, frozen=True):
 
 class LimitReached(OmniaError):
     """A limit is reached, and the model requested only tool calls."""
+
+    advice = Advice(
+        "The agent used its tools too often.",
+        "Ask for less, or raise the limit in tool_policy of its prompt.",
+    )
 
     def __init__(self, limit: str) -> None:
         self.limit = limit

@@ -8,7 +8,7 @@ from msgspec import Struct
 from omnia_core.conversation.finish_reasons import FinishReason
 from omnia_core.conversation.parts import Part
 from omnia_core.conversation.usage import Usage
-from omnia_core.errors import Code, OmniaError
+from omnia_core.errors import Advice, Code, OmniaError
 from omnia_core.files.pack import Parameters
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.sessions import Message
@@ -115,6 +115,7 @@ class ProviderError(OmniaError):
         status: the HTTP status; 0 if there was no response.
         retry_after: the seconds to wait, if the provider sent them.
         attempts: the most attempts that are worth it; None means as many as usual.
+        advice: for a person; None where the code says enough.
     """
 
     def __init__(
@@ -125,12 +126,14 @@ class ProviderError(OmniaError):
         status: int = 0,
         retry_after: float | None = None,
         attempts: int | None = None,
+        advice: Advice | None = None,
     ) -> None:
         super().__init__(Code.UNAVAILABLE if retryable else Code.INTERNAL, message)
         self.retryable = retryable
         self.status = status
         self.retry_after = retry_after
         self.attempts = attempts
+        self.advice = advice
 
 
 def is_retryable(status: int) -> bool:

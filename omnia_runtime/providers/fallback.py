@@ -61,10 +61,13 @@ class FallbackModel:
 
 def _together(failures: list[ProviderError], answering: bool) -> ProviderError:
     messages = "; then ".join(failure.message for failure in failures)
+    # The last one is what to mend if it is permanent, and as good as the others if it is not.
+    advice = failures[-1].advice
     waits = [failure.retry_after for failure in failures if failure.retry_after is not None]
     return ProviderError(
         messages if answering else f"no provider answered: {messages}",
         retryable=any(failure.retryable for failure in failures),
         status=failures[-1].status,
         retry_after=min(waits, default=None),
+        advice=advice,
     )

@@ -168,4 +168,5 @@ def _noted(error: ProviderError, note: str) -> ProviderError:
         status=error.status,
         retry_after=error.retry_after,
         attempts=error.attempts,
+        advice=error.advice,
     )

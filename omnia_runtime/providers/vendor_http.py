@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager, closing
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import msgspec
+
 from omnia_core.connection_failures import causes_of, network_problem
 from omnia_core.env import SecretStr
 from omnia_core.files.providers import ProviderConfig, timeout_seconds
@@ -14,6 +16,7 @@ from omnia_core.jsonvalue import JsonObject, json_bytes
 from omnia_core.telemetry.tracing import trace_headers
 from omnia_runtime.http_client import HTTPClient, retry_after, server_tls
 from omnia_runtime.ports.model import ProviderError, is_retryable
+from omnia_runtime.providers.advice import SEND_AGAIN, advice_on
 from omnia_runtime.providers.answer_size import AnswerSize
 from omnia_runtime.providers.body_stream import BodyStream, Silence, StreamLimits
 from omnia_runtime.providers.sse import EventTooLong, SSEParser
@@ -34,6 +37,7 @@ _IDLE_SECONDS = 30.0
 # The longest answers of slow models take half an hour.
 _STREAM_SECONDS = 3600.0
 _REFUSED = (401, 403)
+_RATE_LIMITED = 429
 _SUCCESSES = range(200, 300)
 _FIRST_ERROR = 400
 _MASK = "***"
@@ -131,19 +135,36 @@ class VendorHTTP:
         retry: bool | None = None,
         retry_after: float | None = None,
         attempts: int | None = None,
+        title: str = "",
+        hint: str = "",
     ) -> ProviderError:
         """Return an error that begins with the provider's name; its key is masked.
 
-        Whether to retry is as the status says, unless `retry` is given.
+        Whether to retry is as the status says, unless `retry` is given; so is what a person is
+        told, unless `title` and `hint` are.
         """
         if self._key:
             problem = _masked(problem, self._key.reveal())
+        name, vendor = self._config.name, self._config.type
+        retryable = is_retryable(status) if retry is None else retry
+        advice = advice_on(
+            vendor,
+            name,
+            problem,
+            status=status,
+            retryable=retryable,
+            retry_after=retry_after,
+            unpaid=attempts == 1 and status == _RATE_LIMITED,
+        )
+        if title:
+            advice = msgspec.structs.replace(advice, title=f"{vendor} {title}", hint=hint)
         return ProviderError(
-            f'the provider "{self._config.name}" ({self._config.type}) {problem}',
-            retryable=is_retryable(status) if retry is None else retry,
+            f'the provider "{name}" ({vendor}) {problem}',
+            retryable=retryable,
             status=status,
             retry_after=retry_after,
             attempts=attempts,
+            advice=advice,
         )
 
     @asynccontextmanager
@@ -182,13 +203,25 @@ class VendorHTTP:
         import aiohttp  # noqa: PLC0415 - loaded with the first call
 
         if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
-            return self.error(f"did not answer within {self._first_byte:g} s", retry=True)
+            return self.error(
+                f"did not answer within {self._first_byte:g} s",
+                retry=True,
+                title="did not answer in time.",
+                hint=f"{SEND_AGAIN} requestTimeout of the Provider allows more time.",
+            )
         problem = network_problem(list(causes_of(error)))
         why = f": it {problem}" if problem else f" ({type(error).__name__})"
         # A certificate stays untrusted; another provider may answer.
-        attempts = 1 if isinstance(error, aiohttp.ClientConnectorCertificateError) else None
+        untrusted = isinstance(error, aiohttp.ClientConnectorCertificateError)
         host = urlsplit(url).netloc
-        return self.error(f"cannot be reached at {host}{why}", retry=True, attempts=attempts)
+        check = f'Check that it runs, and baseURL of the provider "{self._config.name}".'
+        return self.error(
+            f"cannot be reached at {host}{why}",
+            retry=True,
+            attempts=1 if untrusted else None,
+            title=f"cannot be reached at {host}.",
+            hint="Name its certificate authority as tls of the Provider." if untrusted else check,
+        )
 
     async def _refusal(self, response: "aiohttp.ClientResponse") -> ProviderError:
         status = response.status
@@ -209,6 +242,8 @@ class VendorHTTP:
                 f'answered with status {status}, a redirect to "{location}", which is not '
                 "followed: set baseURL to where the API is",
                 status=status,
+                title="is not at this address.",
+                hint=f'Set baseURL of the provider "{self._config.name}" to where its API is.',
             )
         wait = retry_after(response.headers)
         return self.error(
@@ -222,12 +257,17 @@ class VendorHTTP:
         name = self._config.name
         if self._key:
             origin = self._config.key_origin or f"the variable {self._key_variable}"
+            title = "does not accept the key."
             held = f"its key is {origin}: correct it there"
         else:
+            title = "wants a key."
             held = f'it has no key: name its Secret in the Provider "{name}"'
         reason = f": {words}" if words else ""
         return self.error(
-            f"refused the credential with status {status}{reason}; {held}", status=status
+            f"refused the credential with status {status}{reason}; {held}",
+            status=status,
+            title=title,
+            hint=f'Of the provider "{name}": {held}.',
         )
 
 

@@ -7,6 +7,7 @@ import orjson
 
 from omnia_core.conversation.tools import ToolCall, ToolResult
 from omnia_core.files.tools import ClientConfig, ToolDefinition
+from omnia_core.jsonvalue import json_bytes
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 
 SendMessage = Callable[[pb.ServerMessage], Awaitable[None]]
@@ -26,9 +27,10 @@ class ClientToolCalls:
     async def execute(
         self,
         call: ToolCall,
-        tool: ToolDefinition,  # noqa: ARG002 - the client knows its tools by their names
+        tool: ToolDefinition,
         config: ClientConfig,
     ) -> ToolResult:
+        schema = tool.output_schema
         result: asyncio.Future[ToolResult] = asyncio.get_running_loop().create_future()
         self._waiting[call.id] = result
         try:
@@ -41,6 +43,7 @@ class ClientToolCalls:
                         execution=pb.TOOL_EXECUTION_CLIENT,
                         consent_message=config.consent_message,
                         categories=config.categories,
+                        output_schema_json=json_bytes(schema).decode() if schema else "",
                     )
                 )
             )

@@ -8,7 +8,7 @@ from omnia_core.conversation.error_codes import ErrorCode
 from omnia_core.conversation.parts import MEDIA_TYPES, Media, Part
 from omnia_core.conversation.trial import MAX_NAME, MAX_SYSTEM, Trial
 from omnia_core.conversation.usage import Usage
-from omnia_core.errors import Code, OmniaError, abridged
+from omnia_core.errors import Advice, Code, OmniaError, abridged
 from omnia_core.jsonvalue import JsonObject, parse_json
 from omnia_core.names import INLINE_VERSION, RuntimeCapability
 from omnia_core.sessions import Message, SessionConflict
@@ -213,9 +213,26 @@ def done_message(
     )
 
 
-def error_message(code: str, message: str, *, trial: bool = False) -> pb.ServerMessage:
-    """Return the last message of a turn that failed; `trial`: its session tries something out."""
-    return pb.ServerMessage(error=pb.Error(code=code, message=message, trial=trial))
+def error_message(
+    code: str, message: str, *, trial: bool = False, advice: Advice | None = None
+) -> pb.ServerMessage:
+    """Return the last message of a turn that failed.
+
+    Args:
+        code: of `stream_code`.
+        message: what happened.
+        trial: whether its session tries something out.
+        advice: for a person, where the code does not say enough.
+    """
+    told = advice and pb.Advice(
+        title=advice.title,
+        hint=advice.hint,
+        retryable=advice.retryable,
+        retry_after=advice.retry_after,
+    )
+    return pb.ServerMessage(
+        error=pb.Error(code=code, message=message, trial=trial, advice=told or None)
+    )
 
 
 def stream_code(error: OmniaError) -> str:

@@ -205,7 +205,9 @@ class TurnStream:
         trial = turn.trial is not None
         if isinstance(error, OmniaError):
             _log.warning("turn failed", session=turn.session_id, reason=error.message)
-            return error_message(stream_code(error), error.message, trial=trial)
+            return error_message(
+                stream_code(error), error.message, trial=trial, advice=error.advice
+            )
         _log.error("turn failed", session=turn.session_id, exc_info=error)
         return error_message(ErrorCode.INTERNAL_ERROR, INTERNAL_MESSAGE, trial=trial)
 

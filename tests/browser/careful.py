@@ -17,6 +17,7 @@ ANSWERS = [
     {"when": "tool_result", "contains": "", "content": "I could not look it up."},
     {"contains": "look", "tool_calls": [{"name": "lookup_order", "arguments": {"id": "Z-9"}}]},
     {"contains": "phone", "content": "You can reach him at 0170 forbidden"},
+    {"contains": "fail", "error": {"kind": "auth"}},
     {"contains": "wait", "content": "slow", "latency_ms": 600000},
     {"contains": "write", "content": " ".join(["word"] * 5000), "inter_chunk_ms": 20},
     {"contains": "", "content": "You said {{message}}"},

@@ -133,6 +133,14 @@ def test_an_error_is_shown_with_its_code_and_the_message_can_be_sent_again(
     assert [each.content for each in runtime.received[seen:]] == ["fail"]
 
 
+def test_an_error_says_what_to_do_before_its_code(tab: Tab, agent: Served) -> None:
+    opened(tab, agent)
+    tab.say("busy")
+    tab.until_text(".error", "AGENT_UNAVAILABLE busy")
+    assert tab.text(".error").startswith("It is busy. Wait.")
+    assert tab.text(".error strong") == "It is busy."
+
+
 def test_an_unknown_conversation_cannot_be_resumed(tab: Tab, agent: Served) -> None:
     opened(tab, agent)
     tab.click("#settings-toggle")

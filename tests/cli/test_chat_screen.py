@@ -11,6 +11,7 @@ from rich.console import Console
 from omnia_cli.chat.commands import COMMANDS, Commands
 from omnia_cli.chat.conversation import Conversation
 from omnia_cli.chat.markdown import Blocks, Rendered
+from omnia_cli.chat.screen import LineScreen
 from omnia_cli.chat.terminal import TerminalScreen
 from omnia_cli.chat.turn import Turn, dollars, facts
 from omnia_cli.control_characters import visible
@@ -59,6 +60,22 @@ def shown(pieces: list[str], *, terminal: bool = True) -> str:
     screen.receive({"type": "done", "content": "".join(pieces), "finish_reason": "stop"})
     screen.ended()
     return file.getvalue()
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_an_error_says_what_to_do(*, plain: bool) -> None:
+    file = io.StringIO()
+    console = Console(file=file, width=60, color_system=None)
+    screen = LineScreen(console) if plain else TerminalScreen(console, "agent")
+    details = {"title": "openai is asked too often.", "hint": "Wait 20 s.", "retryable": True}
+    error: JsonObject = {"code": "AGENT_UNAVAILABLE", "message": "status 429"}
+    screen.sent("hello")
+    screen.receive({"type": "error", "error": error | {"details": details}})
+    screen.receive({"type": "error", "error": error})
+    screen.ended()
+    said = " ".join(file.getvalue().split())
+    assert said.count("openai is asked too often. Wait 20 s.") == 1
+    assert said.count("status 429") == 2
 
 
 @given(ANSWERS)

@@ -45,7 +45,11 @@ stringData: {CLAUDE_KEY: one}
     [
         (SECRET, {}, 'the key "CLAUDE_KEY" of the Secret "claude"'),
         (SECRET, {"CLAUDE_KEY": "two"}, 'the key "CLAUDE_KEY" of the Secret "claude"'),
-        ("", {"CLAUDE_KEY": "two"}, "the environment variable CLAUDE_KEY"),
+        (
+            "",
+            {"CLAUDE_KEY": "two"},
+            "the environment variable CLAUDE_KEY, which `omnia up` reads when it starts",
+        ),
     ],
 )
 def test_a_key_is_named_by_where_it_comes_from(

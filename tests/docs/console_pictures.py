@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from docs.site.picture_names import PICTURES
-from tests.browser.chromium import Chromium, chromium
+from tests.browser.chromium import Chromium, chromium, headless
 from tests.browser.tab import Tab
 from tests.end_to_end.conftest import EXAMPLES, running_up, with_port
 from tests.services import free_port
@@ -105,7 +105,7 @@ def take(browser: Chromium, folder: Path) -> None:
 
 
 def main() -> int:
-    program = shutil.which("chromium")
+    program = headless()
     if program is None:
         sys.stderr.write("pictures of the console need chromium\n")
         return 1

@@ -4,7 +4,6 @@ The site shows the drawings, so that neither a build nor a reader needs Mermaid.
 """
 
 import re
-import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from docs.site.picture_names import PICTURES, picture_name
-from tests.browser.chromium import Chromium, chromium
+from tests.browser.chromium import Chromium, chromium, headless
 from tests.browser.tab import Tab
 
 ROOT = Path(__file__).parents[2]
@@ -57,7 +56,7 @@ def _quoted(text: str) -> str:
 
 def main() -> int:
     """Draw what has no picture yet (`--all`: everything); remove what no page shows."""
-    program = shutil.which("chromium")
+    program = headless()
     if program is None or not MERMAID.exists():
         sys.stderr.write("drawing needs chromium and the packages of tests/docs/node\n")
         return 1

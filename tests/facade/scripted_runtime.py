@@ -45,6 +45,7 @@ ASK = pb.ToolCall(
     execution=pb.TOOL_EXECUTION_CLIENT,
     consent_message="May I?",
     categories=["location"],
+    output_schema_json='{"type":"object"}',
 )
 
 # One answer of a call, cut short by the user.
@@ -139,6 +140,10 @@ class ScriptedRuntime(pb_grpc.RuntimeServiceServicer):
                 yield pb.ServerMessage(error=failed) if rest else pb.ServerMessage(done=ended)
             case "fail":
                 yield pb.ServerMessage(error=pb.Error(code="PROVIDER_ERROR", message="no model"))
+            case "busy":
+                advice = pb.Advice(title="It is busy.", hint="Wait.", retryable=True, retry_after=7)
+                busy = pb.Error(code="AGENT_UNAVAILABLE", message="busy", advice=advice)
+                yield pb.ServerMessage(error=busy)
             case "spent":
                 text = spent_message("day", 5, datetime.now(UTC) + timedelta(hours=1))
                 yield pb.ServerMessage(error=pb.Error(code="BUDGET_EXCEEDED", message=text))

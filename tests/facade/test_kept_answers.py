@@ -107,7 +107,7 @@ SERVERS = {
 }
 
 
-@pytest.mark.covers("websocket.md#interrupted-answer-is-kept")
+@pytest.mark.covers("websocket.md#interrupted-answer-is-kept", "websocket.md#error-kept")
 @pytest.mark.parametrize("kind", [*SERVERS, SessionType.SQLITE])
 async def test_what_was_seen_of_a_killed_runtimes_answer_is_kept_once_and_continued(
     request: pytest.FixtureRequest, start: Start, kind: SessionType
@@ -152,6 +152,7 @@ async def test_what_was_seen_of_a_killed_runtimes_answer_is_kept_once_and_contin
 
     assert end["error"]["code"] == "AGENT_UNAVAILABLE"
     assert end["error"]["message"].endswith("; its answer so far is stored")
+    assert end["error"]["details"]["kept"] is True
     assert kept
     assert [(each.content, each.finish_reason) for each in kept.interrupted] == [
         ("Hello world and", "interrupted")
@@ -183,7 +184,9 @@ async def test_an_answer_that_the_store_did_not_take_is_told_to_the_client(
         connected(facade.ws) as talk,
     ):
         await talk.say("die")
-        message = (await talk.answer())[-1]["error"]["message"]
+        lost = (await talk.answer())[-1]["error"]
+        message = lost["message"]
+        assert lost["details"]["kept"] is False
         assert message.endswith("send the message again; its answer so far is perhaps not stored")
         assert "secret" not in message
         assert await counted(facade, SERIES, outcome="failed") == 1

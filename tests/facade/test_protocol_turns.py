@@ -5,9 +5,11 @@ import asyncio
 import pytest
 
 from omnia_core.conversation.budget import reset_of
+from omnia_core.conversation.error_codes import ErrorCode
 from omnia_core.units import Duration
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_facade.timings import Timings
+from omnia_facade.ws.advice import ADVICE
 from omnia_facade.ws.client_tools import NOT_ACKNOWLEDGED, NOT_ANSWERED
 from omnia_facade.ws.turn_queue import MAX_WAITING
 from tests.facade.conftest import Client, Running, connected, running
@@ -42,6 +44,28 @@ async def test_an_error_of_the_runtime_is_passed_on(agent: Running) -> None:
         await client.say("fail")
         (frame,) = await client.answer()
     assert frame["error"] == {"code": "PROVIDER_ERROR", "message": "no model"}
+
+
+@pytest.mark.covers("websocket.md#error-advice", "websocket.md#error-retryable")
+async def test_an_error_says_to_a_person_what_to_do(agent: Running) -> None:
+    async with connected(agent.ws) as client:
+        await client.say("busy")
+        (frame,) = await client.answer()
+        await client.send("nothing that there is")
+        refused = await client.receive()
+    assert frame["error"]["details"] == {
+        "title": "It is busy.",
+        "hint": "Wait.",
+        "retryable": True,
+        "retry_after": 7.0,
+    }
+    # What the runtime does not know, the facade says of the code.
+    assert refused["error"]["code"] == "INVALID_MESSAGE"
+    assert refused["error"]["details"].keys() == {"title", "hint", "retryable"}
+    assert set(ADVICE) == set(ErrorCode)
+    for advice in ADVICE.values():
+        assert advice.title.endswith(".")
+        assert advice.hint.endswith(".")
 
 
 @pytest.mark.covers("websocket.md#budget-exceeded")
@@ -87,11 +111,16 @@ async def test_messages_are_answered_one_at_a_time_in_their_order(agent: Running
     }
 
 
-@pytest.mark.covers("websocket.md#client-tool-nack", "websocket.md#tool-failed")
+@pytest.mark.covers(
+    "websocket.md#client-tool-nack",
+    "websocket.md#tool-failed",
+    "websocket.md#client-tool-schema",
+)
 async def test_a_client_refuses_a_tool_and_cannot_answer_it_afterwards(agent: Running) -> None:
     async with connected(agent.ws) as client:
         await client.say("ask")
         call = (await client.until("tool_call"))[-1]["tool_call"]
+        assert call["output_schema"] == {"type": "object"}
         await client.send("tool_call_nack", tool_call_nack={"call_id": call["id"], "reason": "no"})
         assert (await client.answer())[-1]["content"] == "no"
         await client.send("tool_result", tool_result={"call_id": call["id"], "result": 1})

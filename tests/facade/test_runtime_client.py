@@ -301,7 +301,8 @@ async def test_a_client_tool_is_asked_for_and_answered(
     async with asyncio.timeout(LIMIT):
         outcome = await connection.turn(TurnRequest("s", "ask"), listener)
 
-    call = ToolCallEvent(ToolCall("c1", "locate", "{}"), True, "May I?", ("location",))
+    located = ToolCall("c1", "locate", "{}")
+    call = ToolCallEvent(located, True, "May I?", ("location",), '{"type":"object"}')
     assert [*listener.received, outcome] == [call, Done(told, USAGE)]
 
 

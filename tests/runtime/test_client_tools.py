@@ -33,6 +33,7 @@ def locate(timeout: str = "5s") -> dict[str, Any]:
             "name": "locate",
             "description": "asks the browser where the user is",
             "inputSchema": {"type": "object", "properties": {"n": {"type": "integer"}}},
+            "outputSchema": {"type": ["object", "string"]},
         },
         "clientConfig": {"consentMessage": "May I know?", "categories": ["location"]},
     }
@@ -63,6 +64,7 @@ async def test_a_client_that_answers_gives_the_tool_its_result(
     assert (call.name, orjson.loads(call.arguments_json)) == ("locate", {"n": 1})
     assert call.execution == pb.TOOL_EXECUTION_CLIENT
     assert (call.consent_message, list(call.categories)) == ("May I know?", ["location"])
+    assert orjson.loads(call.output_schema_json) == {"type": ["object", "string"]}
     assert kinds(rest) == ["chunk", "done"]
     assert said(rest) == 'Heard: {"city": "Bern"}'
 

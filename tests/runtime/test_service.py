@@ -100,7 +100,7 @@ async def test_hello_equals_health_and_the_standard_health_serves(
         "delete_conversation",
         "fork",
     }
-    assert (health.healthy, health.status, health.contract_version) == (True, "ready", "1.6.0")
+    assert (health.healthy, health.status, health.contract_version) == (True, "ready", "1.7.0")
 
 
 async def test_a_client_with_one_stream_per_turn_keeps_its_session(

@@ -4,6 +4,9 @@
 import "./markdown/parser";
 import { render } from "preact";
 import { ownAgent } from "./place";
+import { Asked } from "./views/asked";
+import { form } from "./views/tool";
 import { Tried } from "./views/tried";
 
+form.Asked = Asked;
 render(<Tried agent={ownAgent} />, document.body);

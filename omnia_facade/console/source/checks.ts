@@ -1,15 +1,7 @@
 // Results of evaluations: of one answer, and how those of two answers differ.
 
 import type { Turn } from "./turn";
-
-// As in eval_results of GET /api/sessions/{id}/turns.
-export interface Check {
-  at: string;
-  evaluation: string;
-  outcome: string;
-  score?: number;
-  passed?: boolean;
-}
+import type { Check } from "./wire/recorded";
 
 export const checkInWords = ({ evaluation, outcome, score }: Check): string =>
   `${evaluation} ${outcome}${score === undefined ? "" : ` ${score.toFixed(2)}`}`;

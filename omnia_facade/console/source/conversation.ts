@@ -95,6 +95,11 @@ export class Conversation extends Changes {
     return this.#queue.indexOf(turn);
   }
 
+  // What is still to be sent.
+  get unsent(): string[] {
+    return this.#queue.map((each) => each.text);
+  }
+
   // A message that waits is not sent.
   takeBack(turn: Turn): void {
     if (this.waitsAfter(turn) < 0) return;
@@ -261,7 +266,8 @@ export class Conversation extends Changes {
     this.#adopt(id, "");
   }
 
-  #refused({ code, message }: Fault): void {
+  #refused(fault: Fault): void {
+    const { code, message } = fault;
     if (this.#resuming && !this.running) {
       if (code === "SESSION_EXPIRED" || code === "SESSION_NOT_FOUND") {
         this.#adopt(this.#announced, this.turns.length ? FORGOTTEN : GONE);
@@ -275,7 +281,7 @@ export class Conversation extends Changes {
       this.note(`${code}: ${message}`);
     } else {
       if (code === "SESSION_EXPIRED") this.#forgetSession();
-      this.#fail({ code, message });
+      this.#fail(fault);
     }
   }
 
@@ -283,7 +289,11 @@ export class Conversation extends Changes {
     this.#announced = "";
     this.#upload?.reject(new Refused(0, "CONNECTION_LOST", "The connection was lost during the upload."));
     if (this.running) {
-      this.#fail({ code: "CONNECTION_LOST", message: "The connection was lost before the answer was complete." });
+      this.#fail({
+        code: "CONNECTION_LOST",
+        message: "The connection was lost before the answer was complete.",
+        details: { title: "The answer broke off.", hint: "What it said is kept here. Send the message again." },
+      });
     }
   }
 

@@ -1,9 +1,9 @@
 // What was said in a conversation before: read from the agent, or missing there.
 
 import { clock } from "./parts/figures";
-import type { Recorded } from "./trail";
-import { Turn, type PastMessage } from "./turn";
+import { Turn } from "./turn";
 import { asJson } from "./wire/http";
+import type { PastMessage, Recorded } from "./wire/recorded";
 
 const SHOWN_TURNS = 30;
 // As many as the server tells at once.

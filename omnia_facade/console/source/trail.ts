@@ -1,46 +1,10 @@
 // What the server has recorded of a turn, as steps (docs/reference/websocket.md, "What is recorded of a turn").
 
-import type { Check } from "./checks";
 import { seconds } from "./parts/figures";
-import type { PastMessage, Step, ToolCall } from "./turn";
+import type { Step } from "./step";
+import type { ToolCall } from "./tool-call";
 import type { Usage } from "./wire/frames";
-
-interface ProviderCall extends Required<Usage> {
-  began_at: string;
-  provider: string;
-  model: string;
-  status: string;
-  fault?: string;
-  attempt: number;
-  duration_ms: number;
-  first_word_ms?: number;
-}
-
-interface ExecutedCall {
-  began_at: string;
-  call_id: string;
-  name: string;
-  status: string;
-  duration_ms: number;
-}
-
-interface Trail {
-  began_at?: string;
-  ended_at?: string;
-  provider_calls: ProviderCall[];
-  tool_calls: ExecutedCall[];
-  events: { at: string; kind: string; detail?: string }[];
-}
-
-export interface Recorded {
-  pack_version?: string;
-  variant?: string;
-  messages?: PastMessage[];
-  // Where they are kept.
-  variables?: Record<string, string>;
-  trail?: Trail;
-  eval_results?: Check[];
-}
+import type { Recorded } from "./wire/recorded";
 
 export interface Traced {
   steps: Step[];

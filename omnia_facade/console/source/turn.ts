@@ -1,11 +1,13 @@
 // One turn: the message of the user, the answer, and where the time went.
 
-import type { Check } from "./checks";
 import { MediaStreams, shown, type Shown } from "./media";
 import { Changes } from "./parts/changes";
 import { seconds, usageFacts } from "./parts/figures";
-import { traced, type Recorded } from "./trail";
+import type { Step } from "./step";
+import { ToolCall } from "./tool-call";
+import { traced } from "./trail";
 import type { Done, Fault, MediaChunk, MediaContent, ToolCallBody, ToolResultBody, Usage } from "./wire/frames";
+import type { Check, PastMessage, Recorded } from "./wire/recorded";
 
 // Why an answer ended otherwise than as usual.
 const REASONS: Record<string, string> = {
@@ -14,9 +16,9 @@ const REASONS: Record<string, string> = {
   safety: "held back",
   refusal: "refused",
   tool_use: "ended with a tool call",
+  error: "failed",
+  interrupted: "broke off",
 };
-
-export type CallState = "running" | "asked" | "done" | "failed" | "ended";
 
 export class Text {
   readonly kind = "text";
@@ -31,79 +33,6 @@ export class Text {
     this.text += piece;
     this.grown();
   }
-}
-
-export class ToolCall {
-  readonly kind = "tool";
-  state: CallState;
-  answer: { title: "Result" | "Error"; value: unknown } | null = null;
-  // When it was called, as Date.now() counts.
-  readonly at = Date.now();
-
-  // `send` sends frames to the server; `answered` is called when the user has answered a client tool.
-  constructor(
-    readonly body: ToolCallBody,
-    private readonly send: (frame: object) => void,
-    private readonly answered: () => void,
-  ) {
-    this.state = body.execution === "client" ? "asked" : "running";
-    if (this.state === "asked") send({ type: "tool_call_ack", tool_call_ack: { call_id: body.id } });
-  }
-
-  result(body: ToolResultBody): void {
-    const failed = body.error !== undefined;
-    this.answer = { title: failed ? "Error" : "Result", value: failed ? body.error : body.result };
-    this.state = failed ? "failed" : "done";
-  }
-
-  // The user answers a client tool.
-  resolve(value: unknown): void {
-    this.send({ type: "tool_result", tool_result: { call_id: this.body.id, result: value } });
-    this.result({ result: value });
-    this.answered();
-  }
-
-  reject(reason: string): void {
-    this.send({ type: "tool_call_nack", tool_call_nack: { call_id: this.body.id, reason } });
-    this.result({ error: reason });
-    this.answered();
-  }
-
-  // The turn has ended: an answer is no longer accepted.
-  end(): void {
-    if (this.state === "running" || this.state === "asked") this.state = "ended";
-  }
-}
-
-// A piece of the turn's time, in milliseconds since its beginning.
-export interface Step {
-  // A check and an event take no time of the turn.
-  kind: "model" | "tool" | "check" | "event";
-  name: string;
-  began: number;
-  ended: number | null;
-  failed: boolean;
-  // The call, where the step is one.
-  call: ToolCall | null;
-  // What is shown in place of the time; empty: the time.
-  note?: string | undefined;
-  facts?: [name: string, value: string][];
-  // Milliseconds from its beginning to the first text of the answer.
-  first?: number | undefined;
-  // Whether it began when the answer had ended.
-  after?: boolean;
-}
-
-export interface PastMessage {
-  role: string;
-  content?: string;
-  tool_call_id?: string;
-  tool_calls?: ToolCallBody[];
-  media?: MediaContent[];
-  finish_reason?: string;
-  created_at?: string;
-  result?: unknown;
-  error?: unknown;
 }
 
 let turns = 0;
@@ -247,7 +176,8 @@ export class Turn extends Changes {
   // Shows what was said earlier: the messages that follow the one of the user.
   recall(messages: PastMessage[], said: string | undefined): void {
     const media: MediaContent[] = [];
-    let reason = "";
+    // Of an answer that failed before it began nothing is stored.
+    let reason = messages.length ? "" : "not answered";
     for (const message of messages) {
       if (message.role === "tool") {
         this.#calls.get(message.tool_call_id ?? "")?.result(message);

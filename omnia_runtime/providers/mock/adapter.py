@@ -36,6 +36,7 @@ from omnia_runtime.ports.model import (
     ToolCallRequest,
     is_retryable,
 )
+from omnia_runtime.providers.advice import advice_on
 from omnia_runtime.providers.pricing import prices_of
 
 _NOT_JSON = object()
@@ -204,6 +205,7 @@ class MockModel:
         self._responses = responses or MockResponses()
         self._builtin = f"Mock response from {config.name} model {config.model}".rstrip()
         self._prices = prices_of(config)
+        self._name = config.name
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ModelEvent, None]:
         answer = choose_answer(self._responses, request, self._builtin)
@@ -212,7 +214,7 @@ class MockModel:
         pause = (playback.inter_chunk_ms or 0) / 1000
         # A failure without a text fails immediately.
         if playback.error and not answer.text:
-            raise _failure(playback.error)
+            raise self._failure(playback.error)
         clock = asyncio.get_running_loop().time
         due = clock()
         for number, chunk in enumerate(split(answer.text, playback.chunk_size)):
@@ -222,13 +224,25 @@ class MockModel:
                 await asyncio.sleep(max(0.0, due - clock()))
             yield TextDelta(chunk)
         if playback.error:
-            raise _failure(playback.error)
+            raise self._failure(playback.error)
         for part in answer.parts:
             yield MediaProduced(part)
         for call in answer.calls:
             yield call
         usage = self._prices.priced(_usage(answer, request))
         yield Finished("tool_use" if answer.calls else "stop", usage)
+
+    def _failure(self, error: MockError) -> ProviderError:
+        status = error.status or _STATUS.get(error.kind, 0)
+        retryable = error.kind == "connection" or is_retryable(status)
+        message = error.message or f"the mock provider simulates a failure: {error.kind or status}"
+        wait = error.retry_after
+        advice = advice_on(
+            "mock", self._name, message, status=status, retryable=retryable, retry_after=wait
+        )
+        return ProviderError(
+            message, retryable=retryable, status=status, retry_after=wait, advice=advice
+        )
 
 
 def split(text: str, size: int | None) -> Iterator[str]:
@@ -252,10 +266,3 @@ def _usage(answer: MockAnswer, request: ChatRequest) -> Usage:
         counted.input_tokens if claimed.input_tokens is None else claimed.input_tokens,
         counted.output_tokens if claimed.output_tokens is None else claimed.output_tokens,
     )
-
-
-def _failure(error: MockError) -> ProviderError:
-    status = error.status or _STATUS.get(error.kind, 0)
-    retryable = error.kind == "connection" or is_retryable(status)
-    message = error.message or f"the mock provider simulates a failure: {error.kind or status}"
-    return ProviderError(message, retryable=retryable, status=status, retry_after=error.retry_after)

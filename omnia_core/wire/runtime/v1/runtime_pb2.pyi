@@ -159,20 +159,22 @@ class Chunk(_message.Message):
     def __init__(self, content: _Optional[str] = ..., role: _Optional[str] = ...) -> None: ...
 
 class ToolCall(_message.Message):
-    __slots__ = ("id", "name", "arguments_json", "execution", "consent_message", "categories")
+    __slots__ = ("id", "name", "arguments_json", "execution", "consent_message", "categories", "output_schema_json")
     ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     ARGUMENTS_JSON_FIELD_NUMBER: _ClassVar[int]
     EXECUTION_FIELD_NUMBER: _ClassVar[int]
     CONSENT_MESSAGE_FIELD_NUMBER: _ClassVar[int]
     CATEGORIES_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_SCHEMA_JSON_FIELD_NUMBER: _ClassVar[int]
     id: str
     name: str
     arguments_json: str
     execution: ToolExecution
     consent_message: str
     categories: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., arguments_json: _Optional[str] = ..., execution: _Optional[_Union[ToolExecution, str]] = ..., consent_message: _Optional[str] = ..., categories: _Optional[_Iterable[str]] = ...) -> None: ...
+    output_schema_json: str
+    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., arguments_json: _Optional[str] = ..., execution: _Optional[_Union[ToolExecution, str]] = ..., consent_message: _Optional[str] = ..., categories: _Optional[_Iterable[str]] = ..., output_schema_json: _Optional[str] = ...) -> None: ...
 
 class ToolResult(_message.Message):
     __slots__ = ("id", "result_json", "is_error")
@@ -235,14 +237,28 @@ class Usage(_message.Message):
     def __init__(self, input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., cost_usd: _Optional[float] = ...) -> None: ...
 
 class Error(_message.Message):
-    __slots__ = ("code", "message", "trial")
+    __slots__ = ("code", "message", "trial", "advice")
     CODE_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     TRIAL_FIELD_NUMBER: _ClassVar[int]
+    ADVICE_FIELD_NUMBER: _ClassVar[int]
     code: str
     message: str
     trial: bool
-    def __init__(self, code: _Optional[str] = ..., message: _Optional[str] = ..., trial: _Optional[bool] = ...) -> None: ...
+    advice: Advice
+    def __init__(self, code: _Optional[str] = ..., message: _Optional[str] = ..., trial: _Optional[bool] = ..., advice: _Optional[_Union[Advice, _Mapping]] = ...) -> None: ...
+
+class Advice(_message.Message):
+    __slots__ = ("title", "hint", "retryable", "retry_after")
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    HINT_FIELD_NUMBER: _ClassVar[int]
+    RETRYABLE_FIELD_NUMBER: _ClassVar[int]
+    RETRY_AFTER_FIELD_NUMBER: _ClassVar[int]
+    title: str
+    hint: str
+    retryable: bool
+    retry_after: float
+    def __init__(self, title: _Optional[str] = ..., hint: _Optional[str] = ..., retryable: _Optional[bool] = ..., retry_after: _Optional[float] = ...) -> None: ...
 
 class Interruption(_message.Message):
     __slots__ = ()

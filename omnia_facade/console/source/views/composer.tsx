@@ -8,7 +8,7 @@ import type { Variables } from "../variables";
 import { VariablesForm } from "./variables";
 
 // Of one conversation, or of several that hear the same.
-export type Spoken = Pick<Conversation, "base" | "running" | "stopping" | "say" | "stop">;
+export type Spoken = Pick<Conversation, "base" | "running" | "stopping" | "say" | "stop"> & Partial<Pick<Conversation, "unsent">>;
 
 interface Props {
   conversation: Spoken;
@@ -36,6 +36,15 @@ export function Composer({ conversation, agent, variables }: Props) {
     message.current!.value ||= sessionStorage.getItem(draft) ?? "";
     message.current!.focus();
   }, []);
+  useEffect(() => {
+    // Messages that wait are sent by nobody when the page is left: they are being written again.
+    const keep = (): void => {
+      const { unsent = [] } = conversation;
+      if (unsent.length) sessionStorage.setItem(draft, [...unsent, message.current!.value].filter(Boolean).join("\n\n"));
+    };
+    addEventListener("pagehide", keep);
+    return () => removeEventListener("pagehide", keep);
+  }, [conversation]);
   const add = (more: FileList | null | undefined): void => setFiles((before) => [...before, ...(more ?? [])]);
   const send = (): void => {
     const text = message.current!.value.trim();

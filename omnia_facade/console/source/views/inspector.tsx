@@ -7,7 +7,8 @@ import { useChanges } from "../parts/changes";
 import { pretty, seconds } from "../parts/figures";
 import { Close } from "../parts/icons";
 import { routes, type Route } from "../routes";
-import type { Step, Turn } from "../turn";
+import type { Step } from "../step";
+import type { Turn } from "../turn";
 import { Piece, shown } from "./strip";
 
 interface Props {

@@ -4,7 +4,8 @@ import { useEffect, useState } from "preact/hooks";
 import { useChanges } from "../parts/changes";
 import { pretty } from "../parts/figures";
 import { baseOf, type AgentName } from "../place";
-import type { Step, Turn } from "../turn";
+import type { Step } from "../step";
+import type { Turn } from "../turn";
 import type { Variables } from "../variables";
 import { asJson } from "../wire/http";
 

@@ -3,7 +3,8 @@
 import { moveByArrows, tabIndexOf } from "../parts/arrows";
 import { seconds } from "../parts/figures";
 import { useTicks } from "../parts/ticks";
-import type { Step, Turn } from "../turn";
+import type { Step } from "../step";
+import type { Turn } from "../turn";
 
 export function Strip({ turn, inspect }: { turn: Turn; inspect: ((step: number) => void) | undefined }) {
   const { steps } = turn;

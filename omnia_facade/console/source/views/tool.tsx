@@ -1,9 +1,14 @@
 // A tool call: its arguments, its result and, for a client tool, the form to answer it.
 
+import type { ComponentType } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { pretty } from "../parts/figures";
 import { useTicks } from "../parts/ticks";
-import type { CallState, ToolCall } from "../turn";
+import type { CallState, ToolCall } from "../tool-call";
+import { Later } from "./later";
+
+// The form of an answer. The page of an agent has it from the beginning, that of several agents in its second file.
+export const form: { Asked?: ComponentType<{ call: ToolCall }> } = {};
 
 const WORDS: Record<CallState, string> = {
   running: "running",
@@ -37,7 +42,7 @@ export function Tool({ call, patience }: { call: ToolCall; patience?: number | u
               <pre tabIndex={0}>{pretty(answer.value)}</pre>
             </>
           )}
-          {state === "asked" && <AnswerForm call={call} />}
+          {state === "asked" && <Question call={call} />}
         </div>
       </details>
       {state === "failed" && (
@@ -57,52 +62,21 @@ function Left({ until }: { until: number }) {
   return <small>, {Math.max(0, Math.ceil((until - Date.now()) / 1000))} s left</small>;
 }
 
-function AnswerForm({ call }: { call: ToolCall }) {
-  const [wrong, setWrong] = useState("");
-  const result = useRef<HTMLTextAreaElement>(null);
+function Question({ call }: { call: ToolCall }) {
   const reason = useRef<HTMLInputElement>(null);
   const { name, consent_message } = call.body;
-  useEffect(() => {
-    result.current!.focus();
-    return () => document.getElementById("message")?.focus();
-  }, []);
-  const answer = (event: Event): void => {
-    event.preventDefault();
-    let value: unknown;
-    try {
-      value = JSON.parse(result.current!.value);
-    } catch (error) {
-      setWrong(`This is not JSON: ${(error as Error).message}`);
-      result.current!.focus();
-      return;
-    }
-    call.resolve(value);
-  };
+  const { Asked } = form;
+  useEffect(() => () => document.getElementById("message")?.focus(), []);
   return (
-    <form onSubmit={answer}>
+    <>
       {consent_message && <p>{consent_message}</p>}
-      <textarea
-        ref={result}
-        class="code"
-        rows={3}
-        spellcheck={false}
-        aria-label={`Result of ${name}, as JSON`}
-        defaultValue="{}"
-      />
-      <p class="wrong" role="alert" hidden={!wrong}>
-        {wrong}
-      </p>
-      <div class="row">
-        <button type="submit" class="primary">
-          Send result
-        </button>
-      </div>
+      {Asked ? <Asked call={call} /> : HUB && <Later>{(views) => <views.Asked call={call} />}</Later>}
       <div class="row">
         <input ref={reason} aria-label={`Why ${name} is rejected`} placeholder="Reason (optional)" />
         <button type="button" onClick={() => call.reject(reason.current!.value.trim() || "the user rejected the call")}>
           Reject
         </button>
       </div>
-    </form>
+    </>
   );
 }

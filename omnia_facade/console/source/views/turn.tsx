@@ -5,7 +5,6 @@ import { Answer } from "../markdown/answer";
 import { useChanges } from "../parts/changes";
 import { copyButton } from "../parts/copy";
 import { afterFrames } from "../parts/frame";
-import { explained } from "../parts/words";
 import type { Text, Turn } from "../turn";
 import type { Fault } from "../wire/frames";
 import { Media } from "./media";
@@ -135,8 +134,7 @@ function Waiting({ since, model }: { since: number; model: string }) {
 }
 
 function Failed({ fault, again }: { fault: Fault; again: (() => void) | undefined }) {
-  const { code, message } = fault;
-  const { title, hint } = explained(fault);
+  const { code, message, details: { title, hint } = {} } = fault;
   return (
     <div class="error" role="alert">
       {title && (

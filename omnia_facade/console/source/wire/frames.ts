@@ -1,5 +1,7 @@
 // The frames of the WebSocket protocol, as far as the page uses them (docs/reference/websocket.md).
 
+import type { Schema } from "../form/schema";
+
 export interface Usage {
   input_tokens: number;
   output_tokens: number;
@@ -27,6 +29,8 @@ export interface ToolCallBody {
   arguments?: unknown;
   execution?: string;
   consent_message?: string;
+  // Of the result that a client tool is to give.
+  output_schema?: Schema | boolean;
 }
 
 export interface ToolResultBody {
@@ -49,6 +53,8 @@ export interface UploadTicket {
 export interface Fault {
   code: string;
   message: string;
+  // What it says to a person; absent of a runtime's own codes.
+  details?: { title?: string; hint?: string };
 }
 
 export interface Done {

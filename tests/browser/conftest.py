@@ -74,12 +74,17 @@ def ready(up: Up) -> dict[str, dict[str, Any]]:
 
 @pytest.fixture
 def console_source(need_program: Callable[[str, str], str], tmp_path: Path) -> Path:
-    """A copy of the source, whose packages are those of the original."""
+    """A copy of the source for one test, whose packages are those of the original."""
+    return copied_source(need_program, tmp_path)
+
+
+def copied_source(need_program: Callable[[str, str], str], folder: Path) -> Path:
+    """Copy the source of the console into a folder."""
     need_program("npm", "apt-get install nodejs")
     if not (CONSOLE / "source/node_modules/esbuild").is_dir():
         reason = "the packages of the console are missing: make console"
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
-    copy = tmp_path / "console/source"
+    copy = folder / "console/source"
     shutil.copytree(CONSOLE / "source", copy, ignore=shutil.ignore_patterns("node_modules"))
     (copy / "node_modules").symlink_to(CONSOLE / "source/node_modules")
     return copy

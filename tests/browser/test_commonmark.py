@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.browser.conftest import copied_source
 from tests.browser.tab import Tab
 
 SPECIFICATION = Path(__file__).parents[1] / "docs/node/node_modules/commonmark-spec/spec.txt"
@@ -183,14 +185,22 @@ def examples() -> list[tuple[str, str]]:
     return found
 
 
-@pytest.fixture
-def drawing(tab: Tab, console_source: Path) -> Tab:
-    (console_source / "agent.tsx").write_text(ENTRY, encoding="utf-8")
+@pytest.fixture(scope="module")
+def script(
+    need_program: Callable[[str, str], str], tmp_path_factory: pytest.TempPathFactory
+) -> str:
+    """What reads and draws Markdown, as one script."""
+    source = copied_source(need_program, tmp_path_factory.mktemp("markdown"))
+    (source / "agent.tsx").write_text(ENTRY, encoding="utf-8")
     command = ["npm", "run", "--silent", "build"]
-    done = subprocess.run(command, cwd=console_source, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=source, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    page = (console_source.parent / "agent.html").read_text(encoding="utf-8")
-    script = page.partition('<script type="module">')[2].partition("</script>")[0]
+    page = (source.parent / "agent.html").read_text(encoding="utf-8")
+    return page.partition('<script type="module">')[2].partition("</script>")[0]
+
+
+@pytest.fixture
+def drawing(tab: Tab, script: str) -> Tab:
     tab.value(f"{script}; true")
     return tab
 
@@ -221,9 +231,7 @@ def test_the_examples_are_the_same_nodes_in_whatever_pieces_they_come(drawing: T
     assert drawing.value(f"differing({texts}, {SIZES})") == []
 
 
-@settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.sampled_from(LINES)
@@ -280,7 +288,8 @@ def test_what_is_final_is_not_drawn_again(drawing: Tab, text: str) -> None:
     of = json.dumps(text)
     kept = f"""(() => {{
       const root = document.createElement("div");
-      const answer = new Answer(root);
+      // So many characters are read together that the first half is not all of it.
+      const answer = new Answer(root, 500);
       const text = {of};
       while (answer.draw(text.slice(0, text.length / 2), false));
       const lines = () => [...root.querySelectorAll("li, tbody tr")];

@@ -18,7 +18,7 @@ from omnia_core.names import Mode
 HISTORY = "history"
 START_SECONDS = 120.0
 # How long a command waits for an `omnia up` that was started together with it.
-_ANNOUNCE_SECONDS = 1.0
+_ANNOUNCE_SECONDS = 2.0
 _INTERVAL = 0.05
 # How many agents a message names.
 _NAMED = 10

@@ -5,6 +5,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from omnia_cli.running import announced_any
 from tests.end_to_end.conftest import LIMIT, OMNIA, ROOT, Start, with_port
 from tests.services import free_port
 
@@ -34,8 +35,12 @@ def test_the_folder_of_a_new_agent_runs_and_answers(
     evaluated = omnia("eval", cwd=folder)
     assert evaluated.returncode == 0, evaluated.stdout + evaluated.stderr
     assert "an order is looked up" in evaluated.stdout
-    # At once, as a script does it: the command waits for the agent.
+    # As a script does it: the command waits for the agent, which `omnia up` only begins to start.
     running = start(folder)
+    deadline = time.monotonic() + LIMIT
+    while not announced_any(environment):
+        assert time.monotonic() < deadline, "omnia up does not start"
+        time.sleep(0.02)
     once = omnia("chat", "mine", "hello", cwd=tmp_path)
     assert (once.returncode, once.stdout.count("\n")) == (0, 1), once.stderr
     assert once.stderr.startswith('waiting for "mine"')

@@ -1,6 +1,8 @@
 """The screen of a person: answers as Markdown while they arrive, and a line of progress."""
 
-from rich.console import Console, ConsoleOptions, RenderResult
+import threading
+
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
@@ -14,7 +16,7 @@ from omnia_cli.control_characters import visible
 from omnia_cli.counted import counted
 from omnia_core.jsonvalue import JsonObject
 
-_FRAMES_PER_SECOND = 8
+FRAMES_PER_SECOND = 8
 _QUIET_SECONDS = 0.3
 
 
@@ -29,7 +31,7 @@ class TerminalScreen:
         self._console = console
         self._agent = agent
         self._model = agent
-        self._live: Live | None = None
+        self._progress: _Progress | None = None
         self._blocks = Blocks()
         self._begun = False
         self.turns: list[Turn] = []
@@ -75,16 +77,14 @@ class TerminalScreen:
 
     def _wait(self) -> None:
         """Show what the last turn waits for, until something else is shown."""
-        self._live = Live(
-            _Waiting(self.turns[-1], self._blocks),
-            console=self._console,
-            transient=True,
-            refresh_per_second=_FRAMES_PER_SECOND,
-            redirect_stdout=False,
-            redirect_stderr=False,
-            vertical_overflow="crop",
-        )
-        self._live.start()
+        self._progress = _Progress(self._console, _Waiting(self.turns[-1], self._blocks))
+
+    def _print(self, renderable: RenderableType = "", end: str = "\n") -> None:
+        """Print something, above the progress if there is one."""
+        if self._progress:
+            self._progress.print(renderable, end)
+        else:
+            self._console.print(renderable, end=end)
 
     def receive(self, frame: JsonObject) -> None:
         if not self.turns:
@@ -107,9 +107,9 @@ class TerminalScreen:
                 self.ended()
                 error = frame["error"]
                 if advice := advice_line(error):
-                    self._console.print(Text(visible(advice), style="red"))
+                    self._print(Text(visible(advice), style="red"))
                 text = Text(visible(f"{error['message']} "), style="dim red" if advice else "red")
-                self._console.print(text.append(visible(str(error["code"])), style="dim red"))
+                self._print(text.append(visible(str(error["code"])), style="dim red"))
             case _:
                 pass
 
@@ -119,12 +119,12 @@ class TerminalScreen:
 
     def note(self, text: str, *, problem: bool = False, end: str = "\n") -> None:  # noqa: ARG002 - the port's
         # Always a whole line, because the line of progress is drawn below it.
-        self._console.print(Text(visible(text).rstrip(), style="red" if problem else "dim"))
+        self._print(Text(visible(text).rstrip(), style="red" if problem else "dim"))
 
     def ended(self) -> None:
-        if self._live:
-            self._live.stop()
-            self._live = None
+        if self._progress:
+            self._progress.stop()
+            self._progress = None
 
     def _done(self, turn: Turn, frame: JsonObject) -> None:
         if not turn.pieces:
@@ -135,7 +135,7 @@ class TerminalScreen:
         if frame.get("finish_reason") == "cancelled":
             self.note("Stopped. The text so far is stored.")
         self.note(facts(turn))
-        self._console.print()
+        self._print()
 
     def _tool(self, turn: Turn, call_id: str) -> None:
         step = turn.tool(call_id)
@@ -148,7 +148,7 @@ class TerminalScreen:
             line.append(f"  failed {visible(step.outcome)}", style="red")
         else:
             line.append(f"  done {(step.ended or 0) - step.began:.2f} s", style="dim")
-        self._console.print(line)
+        self._print(line)
         self._begun = True
 
     def _flush(self) -> None:
@@ -159,9 +159,49 @@ class TerminalScreen:
         if not block.strip():
             return
         if self._begun:
-            self._console.print()
-        self._console.print(Rendered(block), end="")
+            self._print()
+        self._print(Rendered(block), end="")
         self._begun = True
+
+
+class _Progress:
+    """Draws something below what is printed, again and again, until it is stopped.
+
+    Rich's own thread may draw between the two halves of a print of another thread: the place of
+    the cursor, and what goes there. A line of the answer is then written over.
+    """
+
+    def __init__(self, console: Console, renderable: RenderableType) -> None:
+        self._live = Live(
+            renderable,
+            console=console,
+            transient=True,
+            auto_refresh=False,
+            redirect_stdout=False,
+            redirect_stderr=False,
+            vertical_overflow="crop",
+        )
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._live.start()
+        self._thread = threading.Thread(target=self._draw, daemon=True)
+        self._thread.start()
+
+    def print(self, renderable: RenderableType, end: str) -> None:
+        """Print something above it."""
+        with self._lock:
+            self._live.console.print(renderable, end=end)
+
+    def stop(self) -> None:
+        """Remove it."""
+        self._stopped.set()
+        self._thread.join()
+        self._live.stop()
+
+    def _draw(self) -> None:
+        while not self._stopped.wait(1 / FRAMES_PER_SECOND):
+            with self._lock:
+                self._live.refresh()
 
 
 class _Waiting:

@@ -2,6 +2,8 @@
 
 import contextlib
 import io
+import re
+import sys
 
 import pytest
 from hypothesis import given
@@ -60,6 +62,46 @@ def shown(pieces: list[str], *, terminal: bool = True) -> str:
     screen.receive({"type": "done", "content": "".join(pieces), "finish_reason": "stop"})
     screen.ended()
     return file.getvalue()
+
+
+class _Window(io.StringIO):
+    """The lines that a terminal shows after what Rich has written; colours are left out."""
+
+    def lines(self) -> list[str]:
+        shown, row = [""], 0
+        for token in re.findall(r"\x1b\[[?0-9;]*[A-Za-z]|\r|\n|[^\x1b\r\n]+", self.getvalue()):
+            if token == "\n":
+                row += 1
+                shown += [""] * (row + 1 - len(shown))
+            elif token == "\x1b[1A":
+                row -= 1
+            elif token == "\x1b[2K":
+                shown[row] = ""
+            elif token[0] not in "\x1b\r":
+                shown[row] += token
+        return shown
+
+
+def test_progress_that_is_drawn_often_writes_over_no_line(
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    monkeypatch.setattr("omnia_cli.chat.terminal.FRAMES_PER_SECOND", 20_000)
+    monkeypatch.setattr("omnia_cli.chat.markdown.INTERVAL_SECONDS", 0)
+    # Threads take turns within a print, as on a busy machine.
+    switched = sys.getswitchinterval()
+    request.addfinalizer(lambda: sys.setswitchinterval(switched))
+    sys.setswitchinterval(1e-6)
+    window = _Window()
+    console = Console(file=window, force_terminal=True, width=60, height=20, color_system=None)
+    screen = TerminalScreen(console, "agent")
+    names = [f"paragraph{number}" for number in range(300)]
+    screen.sent("hello")
+    for name in names:
+        screen.receive({"type": "chunk", "content": f"{name}\n\nmore\n\n"})
+    screen.receive({"type": "done", "content": "", "finish_reason": "stop"})
+
+    shown = [line.rstrip() for line in window.lines()]
+    assert [line for line in shown if line.startswith("paragraph")] == names
 
 
 @pytest.mark.parametrize("plain", [False, True])

@@ -79,7 +79,7 @@ async def test_a_silent_server_costs_no_more_than_the_timeout(transport: str) ->
         began = time.monotonic()
         url = f"http://127.0.0.1:{port}/mcp"
         found = await discover(mcp(url, transport, timeout="300ms"))
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 9
     assert found.error is not None
     assert "did not answer within 0.3 s" in found.error
 

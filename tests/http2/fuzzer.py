@@ -104,10 +104,10 @@ class Fuzzer:
     def __init__(self, seed: int) -> None:
         self._seed = seed
 
-    async def run(self, seconds: float) -> int:
-        """Make rounds for so long, and return how many they were."""
+    async def run(self, seconds: float, least: int) -> int:
+        """Make rounds for so long, but so many at least, and return how many they were."""
         until, number = time.monotonic() + seconds, 0
-        while time.monotonic() < until:
+        while number < least or time.monotonic() < until:
             try:
                 await self.round(number)
             except BaseException as error:

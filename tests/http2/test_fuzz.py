@@ -7,8 +7,8 @@ import pytest
 from tests.http2.fuzzer import Fuzzer
 from tests.services import SOAK_SECONDS
 
-# Fewer would mean that nothing is tried.
-ROUNDS_A_SECOND = 20
+# Fewer would mean that nothing is tried, however busy the machine is.
+LEAST = 50
 SHORT = 1
 
 
@@ -26,8 +26,7 @@ async def test_the_frame_parser_bears_whatever_comes(
     seconds: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     seed = secrets.randbits(32)
-    rounds = await Fuzzer(seed).run(seconds)
+    rounds = await Fuzzer(seed).run(seconds, LEAST)
     if seconds > SHORT:
         with capsys.disabled():
             print(f"\n{rounds} broken conversations, from the seed {seed}")  # noqa: T201 - for people
-    assert rounds > ROUNDS_A_SECOND * seconds

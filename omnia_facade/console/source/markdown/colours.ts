@@ -10,8 +10,8 @@ const MAX_LENGTH = 30_000;
 
 type Found = [Highlight, StaticRange];
 
-// What was found in each text, and how long the text was then.
-const coloured = new Map<Text, { found: Found[]; length: number }>();
+// What was found in each text.
+const coloured = new Map<Text, Found[]>();
 
 const highlights = (CSS.highlights as HighlightRegistry | undefined) ? KINDS.map(highlight) : [];
 
@@ -23,26 +23,31 @@ function highlight(name: string): Highlight {
 
 const uncolour = ([highlight, range]: Found): boolean => highlight.delete(range);
 
-// Colours the text of a block of code, or what has been added to it since.
+// Colours the text of a block of code. It is read from its beginning each time: what ends a string or a number may come
+// long after what began it. What is found again keeps its range.
 export function colour(text: Text, language: string): void {
   const pattern = patternOf(language);
   if (!pattern || !highlights.length) return;
-  for (const [each, { found }] of coloured) {
+  for (const [each, found] of coloured) {
     if (each.isConnected) continue;
     found.forEach(uncolour);
     coloured.delete(each);
   }
-  const { found, length } = coloured.get(text) ?? { found: [], length: 0 };
-  // What reached the end may go on.
-  if (found.at(-1)?.[1].endOffset === length) found.splice(-1).forEach(uncolour);
-  pattern.lastIndex = found.at(-1)?.[1].endOffset ?? 0;
+  const found = coloured.get(text) ?? [];
+  let kept = 0;
   for (const match of text.data.slice(0, MAX_LENGTH).matchAll(pattern)) {
     const { index, 0: part } = match;
-    const [startContainer, endContainer] = [text, text];
-    const range = new StaticRange({ startContainer, startOffset: index, endContainer, endOffset: index + part.length });
     const highlight = highlights[match.findIndex((group, at) => at && group) - 1]!;
-    highlight.add(range);
-    found.push([highlight, range]);
+    const endOffset = index + part.length;
+    const [known, range] = found[kept] ?? [];
+    if (known !== highlight || range!.startOffset !== index || range!.endOffset !== endOffset) {
+      found.splice(kept).forEach(uncolour);
+      const made = new StaticRange({ startContainer: text, startOffset: index, endContainer: text, endOffset });
+      highlight.add(made);
+      found.push([highlight, made]);
+    }
+    kept += 1;
   }
-  coloured.set(text, { found, length: text.length });
+  found.splice(kept).forEach(uncolour);
+  coloured.set(text, found);
 }

@@ -2,7 +2,6 @@
 
 # ruff: noqa: ARG002 - the methods are those of the scripted runtime
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -39,16 +38,12 @@ def fenced(language: str, code: str) -> str:
 class Pieces(PageRuntime):
     """Says what it hears, so many characters at a time: "3 text"."""
 
-    pause = 0.0
-    """Seconds after each piece."""
-
     async def _turn(
         self, request: pb.ClientMessage, requests: Requests, context: Any
     ) -> AsyncIterator[pb.ServerMessage]:
         length, _, text = request.content.partition(" ")
         for at in range(0, len(text), int(length)):
             yield chunk(text[at : at + int(length)])
-            await asyncio.sleep(self.pause)
         yield done(text)
 
 
@@ -75,21 +70,6 @@ def test_code_has_the_same_colours_however_it_arrives(tab: Tab, length: int) -> 
         code = "document.querySelector('.codebox code')"
         assert tab.value(f"{code}.textContent").strip() == PYTHON.strip()
         assert tab.value(f"{code}.childElementCount") == 0
-
-
-def test_what_was_coloured_in_the_middle_of_a_string_or_number_is_coloured_anew(tab: Tab) -> None:
-    slow = Pieces()
-    slow.pause = 0.03  # so that the page draws each piece
-    with served(slow) as agent:
-        opened(tab, agent)
-        tab.say("1 " + fenced("py", "a = 'in 5 if'\nb = 0x1F\n"))
-        answered(tab)
-        assert tab.value(COLOURED) == {
-            "comment": [],
-            "string": ["'in 5 if'"],
-            "number": ["0x1F"],
-            "word": [],
-        }
 
 
 def test_code_is_coloured_while_it_grows(tab: Tab) -> None:

@@ -321,3 +321,27 @@ def test_another_text_replaces_what_was_drawn(drawing: Tab) -> None:
       return root.innerHTML;
     }})()"""
     assert drawing.value(replaced) == "<p>two</p>"
+
+
+def test_code_that_grows_has_the_colours_of_the_whole(drawing: Tab) -> None:
+    text = json.dumps("```py\na = 'in 5 if'\nb = 0x1F\n```\n")
+    coloured = f"""(() => {{
+      const text = {text};
+      const said = (each) => each.startContainer.data.slice(each.startOffset, each.endOffset);
+      const seen = new Set();
+      for (let first = 1; first < text.length; first += 1) for (const step of [1, 2, 3, 5]) {{
+        const root = document.body.appendChild(document.createElement("div"));
+        const answer = new Answer(root);
+        for (let end = first; end <= text.length; end += step) {{
+          while (answer.draw(text.slice(0, end), false));
+        }}
+        while (answer.draw(text, true));
+        const found = [...CSS.highlights.values()].map((ranges) => [...ranges].map(said));
+        seen.add(JSON.stringify(found));
+        root.remove();
+      }}
+      return [...seen];
+    }})()"""
+    assert [json.loads(each) for each in drawing.value(coloured)] == [
+        [[], ["'in 5 if'"], ["0x1F"], []]
+    ]
